@@ -1,0 +1,272 @@
+//! Bytes in, compressed blob out: chunks are compressed on all cores and written in order.
+//!
+//! Every chunk becomes a gzip member or a zstd frame of its own, so the bytes depend on the content and the
+//! level alone, never on the number of threads or their luck. At most a few chunks a core are in memory.
+
+use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::layout::BlobWriter;
+use crate::{Digest, Hasher};
+
+use super::Compression;
+
+/// Bytes of a gzip member: the loss in size against one stream is below 1 %.
+const GZIP_CHUNK: usize = 1 << 20;
+/// Bytes of a zstd frame: its window reaches further than gzip's 32 KiB, and gains by it.
+const ZSTD_CHUNK: usize = 4 << 20;
+
+/// One thread hashes everything, and with more compressors than this it is what the others wait for.
+const MAX_THREADS: usize = 16;
+
+/// Takes the uncompressed bytes of a layer.
+pub(super) struct Pipeline {
+    compression: Compression,
+    chunk: Vec<u8>,
+    size: u64,
+    stage: Stage,
+}
+
+/// What came out.
+pub(super) struct Output {
+    pub(super) blob: BlobWriter,
+    pub(super) diff_id: Digest,
+    pub(super) size: u64,
+}
+
+enum Stage {
+    /// Less than a chunk so far: most layers of a build never start a thread.
+    Small(Box<Sink>),
+    Running(Running),
+    /// The threads were joined after an error.
+    Failed,
+}
+
+/// The end of the line: hashes what went in and writes what came out.
+struct Sink {
+    blob: BlobWriter,
+    /// The digest of the uncompressed bytes; not needed where they are the blob itself.
+    diff_id: Option<Hasher>,
+}
+
+impl Sink {
+    fn take(&mut self, raw: &[u8], compressed: Option<&[u8]>) -> io::Result<()> {
+        if let Some(hasher) = &mut self.diff_id {
+            hasher.update(raw);
+        }
+        self.blob.write_all(compressed.unwrap_or(raw))
+    }
+}
+
+/// A chunk, and where its compressed form will arrive.
+struct Ticket {
+    raw: Arc<Vec<u8>>,
+    compressed: Receiver<io::Result<Vec<u8>>>,
+}
+
+struct Job {
+    raw: Arc<Vec<u8>>,
+    answer: Sender<io::Result<Vec<u8>>>,
+}
+
+struct Running {
+    jobs: Sender<Job>,
+    tickets: SyncSender<Ticket>,
+    sink: JoinHandle<io::Result<Sink>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Pipeline {
+    pub(super) fn new(blob: BlobWriter, compression: Compression) -> Self {
+        let diff_id = (compression != Compression::None).then(Hasher::new);
+        Self { compression, chunk: Vec::new(), size: 0, stage: Stage::Small(Box::new(Sink { blob, diff_id })) }
+    }
+
+    fn chunk_size(&self) -> usize {
+        match self.compression {
+            Compression::Zstd(_) => ZSTD_CHUNK,
+            Compression::None | Compression::Gzip(_) => GZIP_CHUNK,
+        }
+    }
+
+    /// Compresses and writes the rest.
+    pub(super) fn finish(mut self) -> io::Result<Output> {
+        let rest = std::mem::take(&mut self.chunk);
+        let stage = std::mem::replace(&mut self.stage, Stage::Failed);
+        let mut sink = match stage {
+            Stage::Small(mut sink) => {
+                match self.compression {
+                    Compression::None => sink.take(&rest, None)?,
+                    // also of nothing: an empty file is no gzip stream
+                    _ => sink.take(&rest, Some(&Compressor::new(self.compression)?.compress(&rest)?))?,
+                }
+                *sink
+            }
+            Stage::Running(running) => {
+                let sent = if rest.is_empty() { Ok(()) } else { running.send(rest) };
+                let joined = running.join();
+                // the sink's own error says more than that it went away
+                let sink = joined?;
+                sent?;
+                sink
+            }
+            Stage::Failed => return Err(gone()),
+        };
+        sink.blob.flush()?;
+        let diff_id = match sink.diff_id {
+            Some(hasher) => hasher.finish(),
+            None => sink.blob.digest(),
+        };
+        Ok(Output { blob: sink.blob, diff_id, size: self.size })
+    }
+
+    /// Hands a full chunk on.
+    fn pass(&mut self) -> io::Result<()> {
+        let next = Vec::with_capacity(self.chunk_size());
+        let raw = std::mem::replace(&mut self.chunk, next);
+        if let (Stage::Small(sink), Compression::None) = (&mut self.stage, self.compression) {
+            return sink.take(&raw, None);
+        }
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Small(sink) => Stage::Running(Running::start(*sink, self.compression)?),
+            other => other,
+        };
+        let Stage::Running(running) = &self.stage else { return Err(gone()) };
+        if running.send(raw).is_ok() {
+            return Ok(());
+        }
+        match std::mem::replace(&mut self.stage, Stage::Failed) {
+            Stage::Running(running) => Err(running.join().err().unwrap_or_else(gone)),
+            _ => Err(gone()),
+        }
+    }
+}
+
+/// A layer that is given up waits for its threads, so that its temporary file is gone when it is.
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if let Stage::Running(running) = std::mem::replace(&mut self.stage, Stage::Failed) {
+            let _ = running.join();
+        }
+    }
+}
+
+impl Write for Pipeline {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.chunk_size() - self.chunk.len());
+        self.chunk.extend_from_slice(&bytes[..count]);
+        self.size += count as u64;
+        if self.chunk.len() == self.chunk_size() {
+            self.pass()?;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Running {
+    fn start(mut sink: Sink, compression: Compression) -> io::Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+        let (jobs, waiting) = channel::<Job>();
+        // the tickets bound the memory: a chunk lives until its ticket is taken
+        let (tickets, in_order) = sync_channel::<Ticket>(threads + 2);
+        let waiting = Arc::new(Mutex::new(waiting));
+        let mut workers = Vec::with_capacity(threads);
+        for _ in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            let mut compressor = Compressor::new(compression)?;
+            workers.push(std::thread::Builder::new().name("compress".to_owned()).spawn(move || {
+                loop {
+                    let job = match waiting.lock() {
+                        Ok(waiting) => waiting.recv(),
+                        Err(_) => return,
+                    };
+                    let Ok(job) = job else { return };
+                    // nobody listens any more when writing failed
+                    let _ = job.answer.send(compressor.compress(&job.raw));
+                }
+            })?);
+        }
+        let sink = std::thread::Builder::new().name("write-layer".to_owned()).spawn(move || {
+            for ticket in in_order {
+                let compressed = ticket.compressed.recv().map_err(|_| gone())??;
+                sink.take(&ticket.raw, Some(&compressed))?;
+            }
+            Ok(sink)
+        })?;
+        Ok(Self { jobs, tickets, sink, workers })
+    }
+
+    fn send(&self, raw: Vec<u8>) -> io::Result<()> {
+        let raw = Arc::new(raw);
+        let (answer, compressed) = channel();
+        self.jobs.send(Job { raw: Arc::clone(&raw), answer }).map_err(|_| gone())?;
+        self.tickets.send(Ticket { raw, compressed }).map_err(|_| gone())
+    }
+
+    fn join(self) -> io::Result<Sink> {
+        drop((self.jobs, self.tickets));
+        let sink = self.sink.join().map_err(|_| gone())?;
+        for worker in self.workers {
+            let _ = worker.join();
+        }
+        sink
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("compressing the layer failed")
+}
+
+/// One thread's compressor.
+enum Compressor {
+    Gzip(libdeflater::Compressor),
+    Zstd(zstd::bulk::Compressor<'static>),
+}
+
+impl Compressor {
+    fn new(compression: Compression) -> io::Result<Self> {
+        match compression {
+            // a level out of range is brought into it
+            Compression::Zstd(level) => Ok(Self::Zstd(zstd::bulk::Compressor::new(level.clamp(-7, 22))?)),
+            Compression::Gzip(level) => Ok(Self::gzip(level)),
+            Compression::None => Ok(Self::gzip(1)),
+        }
+    }
+
+    fn gzip(level: u8) -> Self {
+        let level = libdeflater::CompressionLvl::new(i32::from(level.clamp(1, 12))).unwrap_or_default();
+        Self::Gzip(libdeflater::Compressor::new(level))
+    }
+
+    fn compress(&mut self, raw: &[u8]) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(compressor) => {
+                let mut out = vec![0; compressor.gzip_compress_bound(raw.len())];
+                // the header that libdeflate writes has time 0 and the system "unknown"
+                let size = compressor.gzip_compress(raw, &mut out).map_err(io::Error::other)?;
+                out.truncate(size);
+                Ok(out)
+            }
+            Self::Zstd(compressor) => compressor.compress(raw),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_members_say_nothing_about_this_machine() {
+        let member = Compressor::gzip(6).compress(b"hello").unwrap();
+        assert_eq!(member[4..8], [0, 0, 0, 0], "time");
+        assert_eq!(member[9], 255, "operating system");
+        assert_eq!(member[3], 0, "no name");
+    }
+}

@@ -1,0 +1,40 @@
+//! Progress and cancellation, without knowing who shows it.
+
+/// Names a running task between `start` and `finish`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(pub u64);
+
+/// Receives progress. The terminal draws it, tests record it, `Silent` drops it.
+pub trait Events: Sync {
+    /// A task begins; `total` is its size in bytes where it is known.
+    fn start(&self, title: &str, total: Option<u64>) -> TaskId;
+    /// `bytes` more are done.
+    fn advance(&self, task: TaskId, bytes: u64);
+    /// A line of output of the task (a RUN step's stdout), without its newline.
+    fn output(&self, task: TaskId, line: &str);
+    /// The task is over; `detail` is a short result (`12.3 MB`, `cached`), `failed` when it went wrong.
+    fn finish(&self, task: TaskId, detail: &str, failed: bool);
+    /// A remark worth a line of its own.
+    fn note(&self, text: &str);
+    /// A warning: plim goes on, but the user should know.
+    fn warn(&self, text: &str);
+    /// The user asked to stop.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Drops all events.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Events for Silent {
+    fn start(&self, _title: &str, _total: Option<u64>) -> TaskId {
+        TaskId(0)
+    }
+    fn advance(&self, _task: TaskId, _bytes: u64) {}
+    fn output(&self, _task: TaskId, _line: &str) {}
+    fn finish(&self, _task: TaskId, _detail: &str, _failed: bool) {}
+    fn note(&self, _text: &str) {}
+    fn warn(&self, _text: &str) {}
+}

@@ -1,0 +1,171 @@
+//! The connections: direct ones, and those through each proxy.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use ureq::config::Config;
+use ureq::http::{self, Method, Uri};
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, DefaultConnector};
+use ureq::{Agent, Proxy, SendBody};
+
+use super::forward::{NameWholeAddress, ProxyResolver};
+use super::resolve::RememberingResolver;
+use super::{Body, CONNECT, ClientOptions, HttpError, Request, Response, STALL, error, proxy, url};
+
+/// What plim calls itself.
+const USER_AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
+
+#[derive(Debug)]
+pub(super) struct Agents {
+    direct: Agent,
+    /// For `http://`, with the proxy's credentials.
+    http: Option<(Agent, Option<String>)>,
+    /// For `https://`.
+    https: Option<Agent>,
+    no_proxy: String,
+}
+
+impl Agents {
+    pub(super) fn new(options: &ClientOptions) -> Result<Self, HttpError> {
+        let roots = match &options.ca_bundle {
+            None => RootCerts::PlatformVerifier,
+            Some(bundle) => roots_with(bundle)?,
+        };
+        let proxies = &options.proxies;
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let https = match given(&proxies.https) {
+            None => None,
+            Some(text) => {
+                let proxy = Proxy::new(&text).map_err(|error| bad_proxy(&text, &error.to_string()))?;
+                Some(Agent::new_with_config(config(&roots, Some(proxy))))
+            }
+        };
+        let http = given(&proxies.http).map(|text| forwarding(&text, &roots)).transpose()?;
+        let direct =
+            Agent::with_parts(config(&roots, None), DefaultConnector::default(), RememberingResolver::default());
+        Ok(Self { direct, http, https, no_proxy: proxies.no_proxy.clone() })
+    }
+
+    /// Sends one request and takes one answer; no redirects, no second attempt.
+    pub(super) fn exchange(
+        &self,
+        method: &Method,
+        at: &str,
+        request: &Request<'_>,
+        keep_secrets: bool,
+    ) -> Result<Response, HttpError> {
+        let shown = || url::shown(at);
+        let uri: Uri = at.parse().map_err(|_| HttpError::Url { url: shown(), reason: "it is malformed".to_owned() })?;
+        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
+            return Err(HttpError::Url { url: shown(), reason: "it is no http, https or file address".to_owned() });
+        }
+        let (agent, proxy_credentials) = self.agent_for(&uri);
+        let mut built = http::Request::builder().method(method).uri(uri);
+        for (name, value) in &request.headers {
+            if keep_secrets || !is_secret(name) {
+                built = built.header(*name, value);
+            }
+        }
+        if let Some(credentials) = proxy_credentials {
+            built = built.header("Proxy-Authorization", credentials);
+        }
+        if let Body::Stream { size, .. } = request.body {
+            built = built.header("Content-Length", size);
+        }
+        let malformed = |reason: String| HttpError::Url { url: shown(), reason };
+        let failed = |error| HttpError::Network { url: shown(), source: error::reason(error) };
+        let answer = match request.body {
+            Body::Empty => agent.run(built.body(()).map_err(|error| malformed(error.to_string()))?),
+            Body::Bytes(bytes) => agent.run(built.body(bytes).map_err(|error| malformed(error.to_string()))?),
+            Body::Stream { open, .. } => {
+                let mut stream = open().map_err(|source| HttpError::Network { url: shown(), source })?;
+                let body = SendBody::from_reader(&mut stream);
+                agent.run(built.body(body).map_err(|error| malformed(error.to_string()))?)
+            }
+        };
+        let (parts, body) = answer.map_err(failed)?.into_parts();
+        Ok(Response {
+            status: parts.status.as_u16(),
+            url: at.to_owned(),
+            size: body.content_length(),
+            body: Box::new(body.into_reader()),
+            headers: parts.headers,
+        })
+    }
+
+    fn agent_for(&self, uri: &Uri) -> (&Agent, Option<&str>) {
+        if proxy::bypasses(&self.no_proxy, uri) {
+            return (&self.direct, None);
+        }
+        match (uri.scheme_str(), &self.http, &self.https) {
+            (Some("https"), _, Some(agent)) => (agent, None),
+            (Some("http"), Some((agent, credentials)), _) => (agent, credentials.as_deref()),
+            _ => (&self.direct, None),
+        }
+    }
+}
+
+fn is_secret(name: &str) -> bool {
+    ["authorization", "cookie", "proxy-authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}
+
+fn config(roots: &RootCerts, proxy: Option<Proxy>) -> Config {
+    Agent::config_builder()
+        // redirects and statuses are decided above, where proxies and secrets are known
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .proxy(proxy)
+        .user_agent(USER_AGENT)
+        .timeout_connect(Some(CONNECT))
+        .timeout_per_read(Some(STALL))
+        .timeout_per_write(Some(STALL))
+        .tls_config(TlsConfig::builder().root_certs(roots.clone()).build())
+        .build()
+}
+
+fn bad_proxy(text: &str, reason: &str) -> HttpError {
+    HttpError::Setting { setting: "proxy", value: url::shown(text), reason: reason.to_owned() }
+}
+
+/// Returns an agent that asks a proxy for whole addresses.
+fn forwarding(text: &str, roots: &RootCerts) -> Result<(Agent, Option<String>), HttpError> {
+    let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let uri: Uri = full.parse().map_err(|_| bad_proxy(text, "it is malformed"))?;
+    if uri.scheme_str() != Some("http") || uri.host().is_none() {
+        return Err(bad_proxy(text, "it is no http address"));
+    }
+    let credentials = uri
+        .authority()
+        .and_then(|authority| authority.as_str().rsplit_once('@'))
+        .map(|(user, _)| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(url::decode(user))));
+    let connector = DefaultConnector::default().chain(NameWholeAddress);
+    let resolver = ProxyResolver { proxy: uri, inner: DefaultResolver::default() };
+    Ok((Agent::with_parts(config(roots, None), connector, resolver), credentials))
+}
+
+/// Returns the system's certificate authorities and those of a PEM file.
+fn roots_with(bundle: &Path) -> Result<RootCerts, HttpError> {
+    let bad = |reason: String| HttpError::Setting {
+        setting: "certificate bundle",
+        value: bundle.display().to_string(),
+        reason,
+    };
+    let pem = std::fs::read(bundle).map_err(|error| bad(error.to_string()))?;
+    let mut all = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| bad(error.to_string()))? {
+            all.push(certificate);
+        }
+    }
+    if all.is_empty() {
+        return Err(bad("it has no certificate in PEM form".to_owned()));
+    }
+    let system = rustls_native_certs::load_native_certs();
+    for error in &system.errors {
+        tracing::debug!(%error, "a system certificate cannot be read");
+    }
+    all.extend(system.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()));
+    Ok(all.into())
+}

@@ -1,0 +1,10 @@
+//! Tests of plim-oci's public interface.
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, their helpers included")]
+
+mod archives;
+mod http;
+mod layers;
+mod layouts;
+mod peers;
+mod references;
+mod tars;

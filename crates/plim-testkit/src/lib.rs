@@ -1,0 +1,19 @@
+//! What tests of all crates share: layers and images in a few lines, a temporary layout, a recorder of
+//! events, a loopback HTTP server with bad manners, and the way to the fixtures.
+//!
+//! Everything here panics with a message when something goes wrong: that is what a test wants.
+
+pub mod events;
+pub mod http;
+pub mod image;
+pub mod layer;
+pub mod layout;
+pub mod observe;
+pub mod paths;
+
+pub use events::Recorder;
+pub use image::ImageBuilder;
+pub use layer::LayerBuilder;
+pub use layout::TempLayout;
+pub use observe::Seen;
+pub use paths::{repo_root, shared, shared_dir};
