@@ -1,0 +1,83 @@
+//! From root of the sandbox to what the command may do.
+
+use rustix::fs::{Gid, Uid};
+use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::account::Account;
+use crate::error::{Fault, Step};
+
+/// What containers have everywhere: enough for package managers, nothing that reaches the host.
+const KEPT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::AUDIT_WRITE)
+    .union(CapabilitySet::SETFCAP);
+
+/// Gives up everything but the usual capabilities and becomes the user. `filter` installs the system call filter at the
+/// one moment at which it can be: while the right to is still there, and before the user changes.
+pub(super) fn drop(
+    account: &Account,
+    no_new_privs: bool,
+    filter: impl FnOnce() -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    limit_bounding_set()?;
+    // older kernels have no ambient set
+    let _ = rustix::thread::clear_ambient_capability_set();
+    if no_new_privs {
+        rustix::thread::set_no_new_privs(true).step(|| "set no_new_privs")?;
+    }
+    let step = || format!("switch to user {}:{}", account.uid, account.gid);
+    let groups: Vec<Gid> = account.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+    match rustix::thread::set_thread_groups(&groups) {
+        // forbidden where a single user is mapped, and then there are no other groups to lose or gain
+        Err(Errno::PERM) if account.groups == [account.gid] && setgroups_denied() => {}
+        other => other.step(step)?,
+    }
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    rustix::thread::set_thread_res_gid(gid, gid, gid).step(step)?;
+    filter()?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).step(step)?;
+    let kept = if account.uid == 0 { KEPT } else { CapabilitySet::empty() };
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    rustix::thread::set_capabilities(None, sets).step(|| "drop capabilities")
+}
+
+fn limit_bounding_set() -> Result<(), Fault> {
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if KEPT.contains(capability) {
+            continue;
+        }
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // beyond the last one that this kernel knows
+            Err(Errno::INVAL) => break,
+            Err(error) => return Err(error).step(|| "drop capabilities"),
+        }
+    }
+    Ok(())
+}
+
+fn setgroups_denied() -> bool {
+    std::fs::read("/proc/self/setgroups").is_ok_and(|text| text.starts_with(b"deny"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::KEPT;
+
+    #[test]
+    fn the_kept_set_is_that_of_other_runtimes() {
+        assert_eq!(KEPT.bits(), 0xa804_25fb);
+    }
+}
