@@ -1,0 +1,369 @@
+//! Watches one layer go by and writes its index.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+
+use bstr::{BStr, ByteSlice};
+use plim_oci::{Digest, EntryHead, EntryKind, Events, Hasher, LayerObserver};
+
+use crate::collect::{self, Collector, Want};
+use crate::{ContentDigest, Entry, Indexes, LayerIndex, Skipped, Whiteout, paths};
+
+/// The largest file that is handed to a collector in memory, in bytes. One layer holds at most one such file.
+pub const MAX_WHOLE: usize = 64 * 1024 * 1024;
+
+/// The largest file that is handed to a collector as a temporary file, in bytes.
+pub const MAX_SPOOL: u64 = 4 * 1024 * 1024 * 1024;
+
+/// What the facts of one layer may take, in bytes. Real layers need some thousandths of their size.
+const MAX_FACTS: usize = 256 * 1024 * 1024;
+
+/// How many bytes tell whether a file has a collector's magic.
+const SNIFF: usize = 16;
+
+/// What the buffer keeps between files; the rest of a large one is given back.
+const KEPT_CAPACITY: usize = 1024 * 1024;
+
+/// Makes the [`LayerIndex`] of one layer while the layer is read or written: feed it by [`entry`](Self::entry),
+/// [`data`](Self::data) and [`end`](Self::end) for each entry, then [`into_index`](Self::into_index).
+pub struct Indexer {
+    collectors: Vec<Box<dyn Collector>>,
+    index: LayerIndex,
+    current: Option<Current>,
+    buffer: Vec<u8>,
+    /// What facts may still take.
+    facts_left: usize,
+    store: Option<Indexes>,
+}
+
+/// The regular file that is going by.
+struct Current {
+    hasher: Hasher,
+    wants: Vec<Want>,
+    /// How many bytes of it the buffer is to hold.
+    limit: usize,
+    /// Magic bytes have been compared; until then the buffer takes at least [`SNIFF`] bytes.
+    sniffed: bool,
+    /// Holds the whole file when it is too large for the buffer.
+    spool: Option<File>,
+}
+
+impl Indexer {
+    /// Returns an indexer that has seen nothing.
+    pub fn new() -> Self {
+        Self {
+            collectors: collect::all(),
+            index: LayerIndex::empty(),
+            current: None,
+            buffer: Vec::new(),
+            facts_left: MAX_FACTS,
+            store: None,
+        }
+    }
+
+    /// Returns an indexer that stores the index when the layer is complete.
+    pub(crate) fn storing(store: Indexes) -> Self {
+        Self { store: Some(store), ..Self::new() }
+    }
+
+    /// Begins an entry.
+    pub fn entry(&mut self, head: &EntryHead) {
+        self.finish_file();
+        match whiteout(head.path.as_bstr()) {
+            Name::Ordinary => {}
+            Name::Metadata => return,
+            Name::Whiteout { path, opaque } => {
+                let at = u32::try_from(self.index.entries.len()).unwrap_or(u32::MAX);
+                self.index.whiteouts.push(Whiteout { path, opaque, at });
+                return;
+            }
+        }
+        let mut head = head.clone();
+        if head.kind != EntryKind::File {
+            head.size = 0;
+        }
+        if head.kind == EntryKind::File {
+            self.current = Some(Current::new(&self.collectors, &head));
+        }
+        self.index.entries.push(Entry { head, digest: None });
+    }
+
+    /// Takes the next bytes of the current file.
+    pub fn data(&mut self, bytes: &[u8]) {
+        let (Some(current), Some(entry)) = (&mut self.current, self.index.entries.last()) else { return };
+        current.hasher.update(bytes);
+        current.keep(bytes, &mut self.buffer, entry.head.size);
+    }
+
+    /// Ends the current entry.
+    pub fn end(&mut self) {
+        self.finish_file();
+    }
+
+    /// Returns the index of the complete layer; `size` is that of its uncompressed tar in bytes.
+    pub fn into_index(mut self, diff_id: &Digest, size: u64) -> LayerIndex {
+        self.finish_file();
+        self.index.diff_id = diff_id.clone();
+        self.index.size = size;
+        self.index
+    }
+
+    /// Hands the current file, if there is one, to the collectors.
+    fn finish_file(&mut self) {
+        let Some(mut current) = self.current.take() else { return };
+        let Some(entry) = self.index.entries.last_mut() else { return };
+        let head = entry.head.clone();
+        if !current.sniffed {
+            current.sniff(&mut self.buffer, head.size);
+        }
+        let rewound = current.spool.as_mut().is_some_and(|file| file.rewind().is_ok());
+        current.spool = current.spool.filter(|_| rewound);
+        entry.digest = Some(ContentDigest(current.hasher.finish_raw()));
+        let index = &mut self.index;
+        for (collector, want) in self.collectors.iter().zip(&current.wants) {
+            let mark = index.mark();
+            let whole = head.size <= MAX_WHOLE as u64;
+            let mut skip = false;
+            match (want, &mut current.spool) {
+                (Want::Nothing, _) => continue,
+                (Want::Head(count), _) => collector.take(&head, &self.buffer[..self.buffer.len().min(*count)], index),
+                (Want::Whole | Want::Magic(_), _) if whole => collector.take(&head, &self.buffer, index),
+                (Want::Magic(_), Some(file)) => collector.take_file(&head, file, index),
+                (Want::Whole | Want::Magic(_), _) => skip = true,
+            }
+            // a hostile layer may hold any number of files that say much in few bytes
+            if let Some(left) = self.facts_left.checked_sub(index.weight_since(&mark)) {
+                self.facts_left = left;
+            } else {
+                index.roll_back(&mark);
+                skip = true;
+            }
+            if skip {
+                let entry = index.current();
+                index.skipped.push(Skipped { entry, collector: collector.name().to_owned() });
+            }
+        }
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_CAPACITY);
+    }
+}
+
+impl Default for Indexer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Indexer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Indexer").field("entries", &self.index.entries.len()).finish_non_exhaustive()
+    }
+}
+
+impl LayerObserver for Indexer {
+    fn entry(&mut self, head: &EntryHead) {
+        Self::entry(self, head);
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        Self::data(self, bytes);
+    }
+
+    fn end(&mut self) {
+        Self::end(self);
+    }
+
+    fn finish(mut self: Box<Self>, diff_id: &Digest, size: u64, events: &dyn Events) {
+        let Some(store) = self.store.take() else { return };
+        if let Err(error) = store.put(&self.into_index(diff_id, size)) {
+            let reason = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+            events.warn(&format!("{error}{reason}; the layer will be read again when it is looked into"));
+        }
+    }
+}
+
+impl Current {
+    fn new(collectors: &[Box<dyn Collector>], head: &EntryHead) -> Self {
+        let wants: Vec<Want> = collectors.iter().map(|collector| collector.wants(head)).collect();
+        let limit = wants.iter().map(|want| match want {
+            Want::Nothing => 0,
+            Want::Head(count) => *count,
+            Want::Whole if head.size > MAX_WHOLE as u64 => 0,
+            Want::Whole => MAX_WHOLE,
+            Want::Magic(_) => SNIFF,
+        });
+        let limit = limit.max().unwrap_or(0).min(MAX_WHOLE);
+        let sniffed = !wants.iter().any(|want| matches!(want, Want::Magic(_)));
+        Self { hasher: Hasher::new(), wants, limit, sniffed, spool: None }
+    }
+
+    /// Keeps what collectors want of the next bytes.
+    fn keep(&mut self, mut bytes: &[u8], buffer: &mut Vec<u8>, size: u64) {
+        if !self.sniffed {
+            let (first, rest) = bytes.split_at(bytes.len().min(SNIFF.saturating_sub(buffer.len())));
+            buffer.extend_from_slice(first);
+            bytes = rest;
+            if buffer.len() < SNIFF {
+                return;
+            }
+            self.sniff(buffer, size);
+        }
+        if let Some(file) = &mut self.spool
+            && file.write_all(bytes).is_err()
+        {
+            self.spool = None;
+        }
+        let room = self.limit.saturating_sub(buffer.len());
+        buffer.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// Compares magic bytes, and makes room for files that have them.
+    fn sniff(&mut self, buffer: &mut Vec<u8>, size: u64) {
+        self.sniffed = true;
+        let mut wanted = false;
+        for want in &mut self.wants {
+            if let Want::Magic(magic) = want {
+                if buffer.starts_with(magic) {
+                    wanted = true;
+                } else {
+                    *want = Want::Nothing;
+                }
+            }
+        }
+        if wanted && size <= MAX_WHOLE as u64 {
+            self.limit = MAX_WHOLE;
+            buffer.reserve((size as usize).saturating_sub(buffer.len()));
+        } else if wanted && size <= MAX_SPOOL {
+            self.spool = tempfile::tempfile().ok().filter(|mut file| file.write_all(buffer).is_ok());
+        }
+    }
+}
+
+/// What a path means in a layer.
+enum Name {
+    Ordinary,
+    /// Bookkeeping of the union file system that invented whiteouts; no part of the image.
+    Metadata,
+    Whiteout {
+        path: bstr::BString,
+        opaque: bool,
+    },
+}
+
+/// Recognises whiteouts (OCI image layer specification, "Whiteouts" and "Opaque Whiteout").
+fn whiteout(path: &BStr) -> Name {
+    let (dir, name) = paths::split(path);
+    if name == ".wh..wh..opq" {
+        return Name::Whiteout { path: dir.to_owned(), opaque: true };
+    }
+    if path.split_str("/").any(|part| part.starts_with(b".wh..wh.")) {
+        return Name::Metadata;
+    }
+    match name.strip_prefix(b".wh.") {
+        // names that a directory cannot have
+        Some(b"" | b"." | b"..") => Name::Metadata,
+        Some(hidden) => Name::Whiteout { path: paths::join(dir, hidden.as_bstr()), opaque: false },
+        None => Name::Ordinary,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, size: usize) -> EntryHead {
+        EntryHead { size: size as u64, ..EntryHead::new(path, EntryKind::File, 0o644) }
+    }
+
+    fn feed(indexer: &mut Indexer, path: &str, content: &[u8], chunk: usize) {
+        indexer.entry(&file(path, content.len()));
+        content.chunks(chunk.max(1)).for_each(|part| indexer.data(part));
+        indexer.end();
+    }
+
+    #[test]
+    fn content_is_hashed_and_facts_name_their_entry_however_it_is_cut() {
+        let status = b"Package: a\nVersion: 1\nStatus: install ok installed\n";
+        let index = |chunk| {
+            let mut indexer = Indexer::new();
+            indexer.entry(&EntryHead::new("var", EntryKind::Dir, 0o755));
+            indexer.end();
+            feed(&mut indexer, "var/lib/dpkg/status", status, chunk);
+            feed(&mut indexer, "run", b"#!/bin/sh -e\n", chunk);
+            feed(&mut indexer, "odd", b"\x7fELF", chunk);
+            feed(&mut indexer, "empty", b"", chunk);
+            indexer.into_index(&Digest::of(b"x"), 9)
+        };
+        let whole = index(usize::MAX);
+        assert_eq!(whole, index(1));
+        assert_eq!(whole, index(7));
+        assert_eq!(whole.packages[0].entry, 1);
+        assert_eq!(whole.scripts[0].entry, 2);
+        assert!(whole.elves[0].malformed);
+        assert_eq!(whole.entries[1].digest.unwrap().to_digest(), Digest::of(status));
+        assert_eq!(whole.entries[0].digest, None);
+    }
+
+    #[test]
+    fn whiteouts_are_told_from_names_like_them() {
+        let mut indexer = Indexer::new();
+        for path in ["d/.wh.gone", "d/.wh..wh..opq", ".wh..wh.plnk/7.8", "d/.wh..", "d/.wh.", "d/wh.x"] {
+            feed(&mut indexer, path, b"", 1);
+        }
+        let index = indexer.into_index(&Digest::of(b"x"), 9);
+        assert_eq!(index.entries.len(), 1);
+        assert_eq!(
+            index.whiteouts,
+            [
+                Whiteout { path: "d/gone".into(), opaque: false, at: 0 },
+                Whiteout { path: "d".into(), opaque: true, at: 0 }
+            ]
+        );
+    }
+
+    #[test]
+    fn a_text_too_large_is_skipped_and_noted() {
+        let mut indexer = Indexer::new();
+        indexer.entry(&file("var/lib/dpkg/status", MAX_WHOLE + 1));
+        let chunk = vec![b'x'; 1024 * 1024];
+        for _ in 0..MAX_WHOLE / chunk.len() {
+            indexer.data(&chunk);
+        }
+        indexer.data(b"x");
+        assert!(indexer.buffer.capacity() < 2 * 1024 * 1024);
+        let index = indexer.into_index(&Digest::of(b"x"), 9);
+        assert_eq!(index.skipped, [Skipped { entry: 0, collector: "dpkg".to_owned() }]);
+    }
+
+    #[test]
+    fn facts_over_the_budget_are_taken_back_and_noted() {
+        let mut indexer = Indexer { facts_left: 40, ..Indexer::new() };
+        feed(&mut indexer, "small", b"#!/bin/sh\n", 1);
+        feed(&mut indexer, "large", format!("#!/{}\n", "x".repeat(50)).as_bytes(), 1);
+        feed(&mut indexer, "again", b"#!/bin/sh\n", 1);
+        let index = indexer.into_index(&Digest::of(b"x"), 9);
+        assert_eq!(index.scripts.iter().map(|script| script.entry).collect::<Vec<_>>(), [0, 2]);
+        assert_eq!(index.skipped, [Skipped { entry: 1, collector: "script".to_owned() }]);
+    }
+
+    #[test]
+    fn a_program_too_large_for_memory_is_understood_all_the_same() {
+        let program = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
+        if !program.starts_with(b"\x7fELF") {
+            println!("skipped: the test program is no ELF file");
+            return;
+        }
+        let padding = vec![0; MAX_WHOLE];
+        let mut indexer = Indexer::new();
+        feed(&mut indexer, "small", &program, 1 << 20);
+        indexer.entry(&file("large", program.len() + padding.len()));
+        program.chunks(1 << 20).for_each(|part| indexer.data(part));
+        indexer.data(&padding);
+        indexer.end();
+        assert!(indexer.buffer.capacity() < 2 * 1024 * 1024);
+        let index = indexer.into_index(&Digest::of(b"x"), 9);
+        assert!(!index.elves[1].malformed);
+        assert_eq!(index.elves[0].needed, index.elves[1].needed);
+        assert_eq!(index.elves[0].build_id, index.elves[1].build_id);
+    }
+}
