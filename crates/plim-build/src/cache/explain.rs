@@ -1,0 +1,118 @@
+//! What the last build of a Dockerfile looked like, to say why a step was not answered by the cache.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use plim_oci::Digest;
+use serde::{Deserialize, Serialize};
+
+use super::{Key, write_whole};
+use crate::report::Miss;
+
+/// What a step depended on when it was last seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct StepNote {
+    parent: Option<Digest>,
+    op: Digest,
+    inputs: Vec<(String, Digest)>,
+}
+
+impl From<&Key> for StepNote {
+    fn from(key: &Key) -> Self {
+        Self { parent: key.parent.clone(), op: key.op.clone(), inputs: key.inputs.clone() }
+    }
+}
+
+/// The notes of the last build of one Dockerfile over one context, and those of this build.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    before: BTreeMap<String, StepNote>,
+    now: Mutex<BTreeMap<String, StepNote>>,
+}
+
+impl Journal {
+    /// Reads the notes for a project; none or damaged ones read as empty.
+    pub(crate) fn load(cache: &Path, context: &Path, dockerfile: &str) -> Self {
+        let mut op = super::Op::new("project");
+        op.field("context", context.as_os_str().as_encoded_bytes()).field("dockerfile", dockerfile);
+        let path = cache.join("journal").join(format!("{}.json", op.finish().hex()));
+        let before = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        Self { path, before, now: Mutex::default() }
+    }
+
+    /// Notes a step of this build; `place` names it (`builder/3`).
+    pub(crate) fn note(&self, place: &str, key: &Key) {
+        self.lock().insert(place.to_owned(), key.into());
+    }
+
+    /// Says why a step with this key was not in the cache.
+    pub(crate) fn explain(&self, place: &str, key: &Key) -> Miss {
+        let Some(before) = self.before.get(place) else { return Miss::FirstBuild };
+        if before.op != key.op {
+            return Miss::InstructionChanged;
+        }
+        let changed = key.inputs.iter().find(|input| !before.inputs.contains(input));
+        if let Some((input, _)) = changed {
+            return Miss::InputChanged { input: input.clone() };
+        }
+        if before.parent == key.parent { Miss::Forgotten } else { Miss::ParentChanged }
+    }
+
+    /// Keeps the notes for the next build. Steps that this build did not reach keep their old notes.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        let mut all = self.before.clone();
+        all.extend(self.lock().iter().map(|(place, note)| (place.clone(), note.clone())));
+        if all == self.before {
+            return Ok(());
+        }
+        write_whole(&self.path, &serde_json::to_vec(&all).map_err(io::Error::other)?)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, StepNote>> {
+        self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(parent: &str, op: &str, input: &str) -> Key {
+        Key {
+            parent: Some(Digest::of(parent.as_bytes())),
+            op: Digest::of(op.as_bytes()),
+            inputs: vec![("src".to_owned(), Digest::of(input.as_bytes()))],
+        }
+    }
+
+    #[test]
+    fn a_miss_is_explained_by_what_changed_since_the_last_build() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = || Journal::load(dir.path(), Path::new("/project"), "Dockerfile");
+        let first = load();
+        assert_eq!(first.explain("a/1", &key("p", "o", "i")), Miss::FirstBuild);
+        first.note("a/1", &key("p", "o", "i"));
+        first.save().unwrap();
+
+        let second = load();
+        assert_eq!(second.explain("a/1", &key("p", "o", "i")), Miss::Forgotten);
+        assert_eq!(second.explain("a/1", &key("p", "o2", "i2")), Miss::InstructionChanged);
+        assert_eq!(second.explain("a/1", &key("p2", "o", "i2")), Miss::InputChanged { input: "src".to_owned() });
+        assert_eq!(second.explain("a/1", &key("p2", "o", "i")), Miss::ParentChanged);
+        assert_eq!(second.explain("a/2", &key("p", "o", "i")), Miss::FirstBuild);
+    }
+
+    #[test]
+    fn projects_do_not_share_notes() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = Journal::load(dir.path(), Path::new("/one"), "Dockerfile");
+        one.note("a/1", &key("p", "o", "i"));
+        one.save().unwrap();
+        let two = Journal::load(dir.path(), Path::new("/two"), "Dockerfile");
+        assert_eq!(two.explain("a/1", &key("p", "o", "i")), Miss::FirstBuild);
+    }
+}

@@ -1,0 +1,219 @@
+//! Repositories as sources of ADD: fetched by the machine's `git`.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::error::BuildError;
+use crate::graph::Step;
+use crate::stage::Building;
+
+/// What of a repository is wanted, as an address says it: `URL#REF:SUBDIR` or `URL?branch=…&subdir=…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Repository {
+    url: String,
+    reference: Option<String>,
+    subdir: Option<String>,
+    commit: Option<String>,
+    keep_git_dir: bool,
+    submodules: bool,
+}
+
+/// A repository on disk, for as long as this value lives.
+#[derive(Debug)]
+pub(super) struct Checkout {
+    dir: TempDir,
+    subdir: Option<String>,
+}
+
+impl Checkout {
+    /// Returns the directory whose files are added.
+    pub(super) fn root(&self) -> PathBuf {
+        match &self.subdir {
+            Some(subdir) => self.dir.path().join(crate::paths::clean(subdir).trim_start_matches('/')),
+            None => self.dir.path().to_owned(),
+        }
+    }
+}
+
+/// Says whether an address is that of a repository.
+pub(super) fn is_repository(address: &str) -> bool {
+    let path = address.split(['#', '?']).next().unwrap_or(address);
+    let web = address.starts_with("http://") || address.starts_with("https://");
+    let other = ["git://", "ssh://", "git@"].iter().any(|scheme| address.starts_with(scheme));
+    other || (web && path.strip_suffix(".git").is_some())
+}
+
+impl Repository {
+    /// Reads an address. `Err` is what is wrong with it.
+    pub(super) fn parse(address: &str) -> Result<Self, String> {
+        let (address, fragment) = match address.split_once('#') {
+            Some((address, fragment)) => (address, Some(fragment)),
+            None => (address, None),
+        };
+        let (url, query) = match address.split_once('?') {
+            Some((url, query)) => (url, Some(query)),
+            None => (address, None),
+        };
+        let mut repository = Self {
+            url: url.to_owned(),
+            reference: None,
+            subdir: None,
+            commit: None,
+            keep_git_dir: false,
+            submodules: true,
+        };
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        if let Some(fragment) = fragment {
+            let (reference, subdir) = fragment.split_once(':').unwrap_or((fragment, ""));
+            repository.reference = given(reference);
+            repository.subdir = given(subdir);
+        }
+        for pair in query.into_iter().flat_map(|query| query.split('&')) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, "true"));
+            match name {
+                "ref" => repository.reference = given(value),
+                "branch" => repository.reference = given(value).map(|name| format!("refs/heads/{name}")),
+                "tag" => repository.reference = given(value).map(|name| format!("refs/tags/{name}")),
+                "commit" | "checksum" => repository.commit = given(value),
+                "subdir" => repository.subdir = given(value),
+                "keep-git-dir" => repository.keep_git_dir = value == "true" || value == "1",
+                "submodules" => repository.submodules = value != "false" && value != "0",
+                _ => return Err(format!("the address of a repository has no parameter `{name}`")),
+            }
+        }
+        // a name that looks like an option would be one for git
+        let option = repository.reference.iter().chain(&repository.commit).find(|name| name.starts_with('-'));
+        match option {
+            Some(name) => Err(format!("`{name}` is no name of a branch, tag or commit")),
+            None => Ok(repository),
+        }
+    }
+}
+
+/// Fetches a repository.
+pub(super) fn fetch(
+    building: &Building<'_>,
+    step: &Step,
+    address: &str,
+    keep_git_dir: Option<bool>,
+    checksum: Option<&str>,
+) -> Result<Checkout, BuildError> {
+    let fail = |message: String| building.fail(step, message, None);
+    if building.shared.request.offline {
+        return Err(fail(format!("{address} cannot be cloned: this build is offline")));
+    }
+    let mut repository = Repository::parse(address).map_err(fail)?;
+    repository.keep_git_dir = keep_git_dir.unwrap_or(repository.keep_git_dir);
+    if let Some(checksum) = checksum {
+        repository.commit = Some(checksum.to_owned());
+    }
+    let dir = tempfile::tempdir().map_err(|error| BuildError::io("create a temporary directory", error))?;
+    let shared = building.shared;
+    let task = shared.events.start(&format!("fetch {}", repository.url), None);
+    let result = Git { building, dir: dir.path() }.take(&repository);
+    shared.events.finish(task, if result.is_ok() { "done" } else { "failed" }, result.is_err());
+    result.map_err(|message| building.fail(step, format!("{}: {message}", repository.url), hint(&message)))?;
+    Ok(Checkout { dir, subdir: repository.subdir })
+}
+
+fn hint(message: &str) -> Option<String> {
+    message.starts_with(NO_GIT).then(|| "install git, or give the files as --build-context NAME=DIR".to_owned())
+}
+
+const NO_GIT: &str = "git cannot be started";
+
+/// Runs git in a directory.
+struct Git<'a> {
+    building: &'a Building<'a>,
+    dir: &'a Path,
+}
+
+impl Git<'_> {
+    fn take(&self, repository: &Repository) -> Result<(), String> {
+        let wanted = repository.reference.as_deref().or(repository.commit.as_deref()).unwrap_or("HEAD");
+        self.run(&["init", "--quiet"])?;
+        let shallow = self.run(&["fetch", "--quiet", "--depth=1", "--no-tags", "--", &repository.url, wanted]);
+        let found = if shallow.is_ok() {
+            "FETCH_HEAD"
+        } else {
+            // servers need not hand out single commits, and short names of commits are known here only
+            let all = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
+            self.run(&["fetch", "--quiet", "--", &repository.url, all[0], all[1]])?;
+            wanted
+        };
+        let missing = |_| format!("there is no branch, tag or commit `{wanted}`");
+        self.run(&["checkout", "--quiet", "--detach", found]).map_err(missing)?;
+        if let Some(commit) = &repository.commit {
+            let head = self.run(&["rev-parse", "HEAD"])?;
+            if !head.starts_with(commit.as_str()) {
+                return Err(format!("the commit is {}, not {commit}", head.trim()));
+            }
+        }
+        if repository.submodules {
+            self.run(&["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
+        }
+        if !repository.keep_git_dir {
+            let _ = std::fs::remove_dir_all(self.dir.join(".git"));
+        }
+        Ok(())
+    }
+
+    /// Runs one command and returns its output. `Err` is the last line of its complaint.
+    fn run(&self, args: &[&str]) -> Result<String, String> {
+        let request = self.building.shared.request;
+        let mut command = Command::new("git");
+        command.arg("-C").arg(self.dir).args(args).stdin(Stdio::null());
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
+        // nobody's settings: the same address gives the same files on every machine
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", OsStr::new("/dev/null"));
+        for (name, value) in &request.proxies {
+            command.env(name.to_ascii_lowercase(), value);
+        }
+        if let Some(bundle) = &request.ca_bundle {
+            command.env("GIT_SSL_CAINFO", bundle);
+        }
+        let output = command.output().map_err(|error| format!("{NO_GIT}: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        Err(complaint.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("git failed").to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories_are_told_from_files() {
+        for address in ["https://example.org/x.git#main", "git@example.org:x", "ssh://example.org/x", "git://h/x"] {
+            assert!(is_repository(address), "{address}");
+        }
+        for address in ["https://example.org/x.tar", "https://example.org/x.git.tar", "src/x.git"] {
+            assert!(!is_repository(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_name_reference_and_directory() {
+        let plain = Repository::parse("https://example.org/x.git").unwrap();
+        assert_eq!((plain.reference.as_deref(), plain.submodules), (None, true));
+        let fragment = Repository::parse("https://example.org/x.git#v1.2:docs/html").unwrap();
+        assert_eq!(fragment.url, "https://example.org/x.git");
+        assert_eq!((fragment.reference.as_deref(), fragment.subdir.as_deref()), (Some("v1.2"), Some("docs/html")));
+        let query = Repository::parse("https://example.org/x.git?tag=v1&subdir=a&keep-git-dir=1&submodules=0").unwrap();
+        assert_eq!(query.reference.as_deref(), Some("refs/tags/v1"));
+        assert!(query.keep_git_dir && !query.submodules);
+    }
+
+    #[test]
+    fn names_cannot_be_options_of_git() {
+        assert!(Repository::parse("https://example.org/x.git#--upload-pack=evil").is_err());
+        assert!(Repository::parse("https://example.org/x.git?commit=-x").is_err());
+        assert!(Repository::parse("https://example.org/x.git?depth=3").is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! What changes the key of a selection, and what does not.
+
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::time::{Duration, SystemTime};
+
+use plim_oci::Digest;
+
+use super::*;
+use crate::files::FileDigests;
+
+fn key(bench: &Bench, op: &CopyOp) -> Digest {
+    let (root, ignore) = bench.source();
+    let source = Source::Context { root: &root, ignore, overrides: &bench.overrides };
+    select(&source, op).unwrap().digest(&FileDigests::default()).unwrap()
+}
+
+#[test]
+fn equal_trees_have_equal_keys_whatever_their_times_and_owners_on_disk() {
+    if !root() {
+        return;
+    }
+    let (one, two) = (Bench::new(&["d/a=1", "b=2"], &[]), Bench::new(&["b=2", "d/a=1"], &[]));
+    let file = two.path("context/d/a");
+    std::fs::File::open(&file).unwrap().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(9)).unwrap();
+    chown(&file, Some(1000), Some(1000)).unwrap();
+    assert_eq!(key(&one, &op(&[".", "/"])), key(&two, &op(&[".", "/"])));
+}
+
+#[test]
+fn names_contents_modes_links_and_attributes_count() {
+    if !root() {
+        return;
+    }
+    let all = op(&[".", "/"]);
+    let of = |lines: &[&str], change: &dyn Fn(&Bench)| {
+        let bench = Bench::new(lines, &[]);
+        change(&bench);
+        key(&bench, &all)
+    };
+    let nothing: &dyn Fn(&Bench) = &|_| {};
+    let mode: &dyn Fn(&Bench) =
+        &|bench| std::fs::set_permissions(bench.path("context/a"), PermissionsExt::from_mode(0o600)).unwrap();
+    let attribute: &dyn Fn(&Bench) = &|bench| {
+        let none = rustix::fs::XattrFlags::empty();
+        rustix::fs::lsetxattr(bench.path("context/a"), "user.x", b"y", none).unwrap();
+    };
+    let linked: &dyn Fn(&Bench) = &|bench| {
+        std::fs::remove_file(bench.path("context/b")).unwrap();
+        std::fs::hard_link(bench.path("context/a"), bench.path("context/b")).unwrap();
+    };
+    let keys = [
+        of(&["a=1", "b=1"], nothing),
+        of(&["a=1", "b=2"], nothing),
+        of(&["a=1", "c=1"], nothing),
+        of(&["a=1", "b/"], nothing),
+        of(&["a=1", "b->a"], nothing),
+        of(&["a=1", "b->c"], nothing),
+        of(&["a=1", "b=1", "c/"], nothing),
+        of(&["a=1", "b=1"], mode),
+        of(&["a=1", "b=1"], attribute),
+        of(&["a=1", "b=1"], linked),
+    ];
+    let different: std::collections::BTreeSet<_> = keys.iter().collect();
+    assert_eq!(different.len(), keys.len());
+}
+
+#[test]
+fn only_what_is_selected_counts() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::ignoring(&["src/a=1", "doc/b=1", "src/x.log=1"], "**/*.log");
+    let before = key(&bench, &op(&["src", "/"]));
+    std::fs::write(bench.path("context/doc/b"), "2").unwrap();
+    std::fs::write(bench.path("context/src/x.log"), "2").unwrap();
+    assert_eq!(key(&bench, &op(&["src", "/"])), before);
+    std::fs::write(bench.path("context/src/a"), "2").unwrap();
+    assert_ne!(key(&bench, &op(&["src", "/"])), before);
+}
+
+#[test]
+fn a_pattern_is_keyed_by_the_names_it_matches() {
+    if !root() {
+        return;
+    }
+    let (one, two) = (Bench::new(&["file1=1"], &[]), Bench::new(&["file2=1"], &[]));
+    assert_ne!(key(&one, &op(&["file*", "/x/"])), key(&two, &op(&["file*", "/x/"])));
+}
+
+#[test]
+fn contents_in_memory_have_the_key_of_the_same_contents_on_disk() {
+    if !root() {
+        return;
+    }
+    let mut bench = Bench::new(&["a=1"], &[]);
+    bench.overrides.insert("a".into(), b"2".to_vec());
+    assert_eq!(key(&bench, &op(&[".", "/"])), key(&Bench::new(&["a=2"], &[]), &op(&[".", "/"])));
+}
+
+#[test]
+fn known_digests_are_used_and_a_changed_file_is_read_again() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new(&["a=1"], &[]);
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+    std::fs::File::open(bench.path("context/a")).unwrap().set_modified(old).unwrap();
+    let digests = FileDigests::default();
+    let root = bench.path("context");
+    let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides };
+    let digest = || select(&source, &op(&["a", "/"])).unwrap().digest(&digests).unwrap();
+    let first = digest();
+    assert_eq!(digest(), first);
+    std::fs::write(bench.path("context/a"), "2").unwrap();
+    std::fs::File::open(bench.path("context/a")).unwrap().set_modified(old).unwrap();
+    assert_ne!(digest(), first, "size and time are the same, but the time of change is not");
+}

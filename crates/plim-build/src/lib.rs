@@ -1,0 +1,37 @@
+//! Executes Dockerfiles without a daemon: build graph, step cache, snapshots, layer writing.
+//!
+//! [`build`] takes a [`Request`] and makes an image in the store of a [`State`]. Each stage is a chain of
+//! steps; a step that touches files leaves one overlay-format directory ([`snapshot`]) under a key that is
+//! a digest of what the step depends on. A step whose key is known is not run again, and a layer blob that
+//! was written for it is not written again, so building twice reads no content.
+
+pub mod files;
+pub mod snapshot;
+
+mod base;
+mod cache;
+mod copy;
+mod error;
+mod export;
+mod graph;
+mod history;
+mod instruction;
+mod paths;
+mod report;
+mod request;
+mod run;
+mod schedule;
+mod scope;
+mod shared;
+mod stack;
+mod stage;
+mod state;
+
+pub use base::{BaseError, BaseSource, NoBases};
+pub use error::{BuildError, ErrorKind};
+pub use plim_sandbox::{Network, Secret};
+pub use report::{BaseReport, Built, Miss, StepReport, Warning};
+pub use request::{Context, NamedContext, Request, SecretSpec};
+pub use schedule::build;
+pub use stack::Root;
+pub use state::State;

@@ -1,0 +1,96 @@
+//! What a build says about itself.
+
+use plim_oci::{Digest, Image};
+use serde::Serialize;
+
+use crate::stack::Root;
+
+/// The result of a build.
+#[derive(Debug)]
+pub struct Built {
+    /// The image, in the store; it has no name there yet.
+    pub image: Image,
+    /// Its files, as the directories that the build worked on.
+    pub root: Root,
+    /// The steps of the stages that were needed, stage by stage, in order.
+    pub steps: Vec<StepReport>,
+    /// The images that the build read.
+    pub bases: Vec<BaseReport>,
+    /// What looks wrong but did not stop the build.
+    pub warnings: Vec<Warning>,
+}
+
+/// An image that a build read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BaseReport {
+    /// Its name in the Dockerfile, or that of the named context in its place.
+    pub name: String,
+    /// The platform it was asked for.
+    pub platform: String,
+    /// Digest of its manifest.
+    pub digest: Digest,
+}
+
+/// What became of one instruction that touches files.
+#[derive(Debug, Clone, Serialize)]
+pub struct StepReport {
+    /// Name of the stage, or its number.
+    pub stage: String,
+    /// Line of the Dockerfile, from 1; 0 for triggers of the base image.
+    pub line: usize,
+    /// The instruction as the history shows it.
+    pub instruction: String,
+    /// Nothing was done: the result was there.
+    pub cached: bool,
+    /// Why something had to be done; `None` when cached.
+    pub miss: Option<Miss>,
+    /// Time it took, in seconds.
+    pub seconds: f64,
+    /// The layer's blob, when the step is part of the image.
+    pub layer: Option<Digest>,
+    /// Size of that blob in bytes.
+    pub bytes: u64,
+}
+
+/// Why the cache did not answer for a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum Miss {
+    /// The cache was switched off.
+    NoCache,
+    /// No earlier build of this Dockerfile had this step.
+    FirstBuild,
+    /// The instruction, its arguments or its environment are others than last time.
+    InstructionChanged,
+    /// Something that the step reads has changed.
+    InputChanged {
+        /// What: a source of COPY, a mount.
+        input: String,
+    },
+    /// An earlier step of the stage has changed.
+    ParentChanged,
+    /// Nothing has changed, but the result is no longer in the cache.
+    Forgotten,
+}
+
+impl std::fmt::Display for Miss {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NoCache => f.write_str("the cache is switched off"),
+            Self::FirstBuild => f.write_str("first build"),
+            Self::InstructionChanged => f.write_str("instruction changed"),
+            Self::InputChanged { input } => write!(f, "{input} changed"),
+            Self::ParentChanged => f.write_str("an earlier step changed"),
+            Self::Forgotten => f.write_str("no longer in the cache"),
+        }
+    }
+}
+
+/// Something that looks wrong in the Dockerfile or the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// Line of the Dockerfile, from 1; 0 when it is about no line.
+    pub line: usize,
+    /// What looks wrong.
+    pub message: String,
+}

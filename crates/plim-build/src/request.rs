@@ -1,0 +1,117 @@
+//! What a build is asked to do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use bstr::BString;
+use plim_dockerfile::ignore::Patterns;
+use plim_oci::Platform;
+use plim_oci::compress::Compression;
+use plim_sandbox::{Network, Secret};
+
+/// Everything a build depends on besides the machine's [`State`](crate::State).
+#[derive(Debug)]
+pub struct Request {
+    /// Where COPY and ADD read.
+    pub context: Context,
+    /// The Dockerfile's bytes.
+    pub dockerfile: Vec<u8>,
+    /// The Dockerfile's name, for messages.
+    pub dockerfile_name: String,
+    /// What of the context the build must not see.
+    pub ignore: Option<Patterns>,
+    /// `--build-arg`, in order; a later one of the same name wins.
+    pub build_args: Vec<(String, String)>,
+    /// `--label`: labels of the final image, over those of the Dockerfile.
+    pub labels: Vec<(String, String)>,
+    /// The stage to build; `None` is the last one.
+    pub target: Option<String>,
+    /// What `RUN --mount=type=secret` may ask for.
+    pub secrets: Vec<SecretSpec>,
+    /// `--build-context NAME=…`: answers FROM and `--from` before stages and images do.
+    pub named_contexts: Vec<(String, NamedContext)>,
+    /// Do every step again, whatever the cache holds.
+    pub no_cache: bool,
+    /// The network of RUN steps that do not name one.
+    pub network: Network,
+    /// Steps that have to run get loopback only, whatever their network; those whose result is known are answered by it. No
+    /// part of keys.
+    pub offline: bool,
+    /// A PEM bundle that RUN steps should trust. It is offered for the step only: it is no part of keys,
+    /// layers or configuration.
+    pub ca_bundle: Option<PathBuf>,
+    /// Proxy variables (`HTTP_PROXY`, …) for RUN steps; no part of keys, layers or configuration.
+    pub proxies: Vec<(String, String)>,
+    /// The platform to build for.
+    pub platform: Platform,
+    /// Seconds since 1970 that nothing in the image is newer than. `None`: `SOURCE_DATE_EPOCH` where it is
+    /// given as a build argument, else the time the base image was made. When it is set here, RUN steps
+    /// see it as `SOURCE_DATE_EPOCH`.
+    pub epoch: Option<i64>,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// `name`, `address` lines for `/etc/hosts` of RUN steps.
+    pub extra_hosts: Vec<(String, String)>,
+    /// How many stages may be built at once; 0 is the number of processors.
+    pub jobs: usize,
+}
+
+impl Request {
+    /// Returns a request that builds a Dockerfile over a context directory with everything else default.
+    pub fn new(context: PathBuf, dockerfile: Vec<u8>) -> Self {
+        Self {
+            context: Context { root: context, overrides: BTreeMap::new() },
+            dockerfile,
+            dockerfile_name: "Dockerfile".to_owned(),
+            ignore: None,
+            build_args: Vec::new(),
+            labels: Vec::new(),
+            target: None,
+            secrets: Vec::new(),
+            named_contexts: Vec::new(),
+            no_cache: false,
+            network: Network::Host,
+            offline: false,
+            ca_bundle: None,
+            proxies: Vec::new(),
+            platform: Platform::host(),
+            epoch: None,
+            compression: Compression::default(),
+            extra_hosts: Vec::new(),
+            jobs: 0,
+        }
+    }
+}
+
+/// The build context: a directory, with changes laid over it.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The directory.
+    pub root: PathBuf,
+    /// Files that replace or join those of the directory, by path relative to it. Used to measure a
+    /// rebuild after a change without touching the project.
+    pub overrides: BTreeMap<BString, Vec<u8>>,
+}
+
+/// A context with a name (`--build-context`).
+#[derive(Debug)]
+pub enum NamedContext {
+    /// A directory; what the patterns match is left out.
+    Dir {
+        /// The directory.
+        root: PathBuf,
+        /// Its own ignore patterns.
+        ignore: Option<Patterns>,
+    },
+    /// An image, by a name that the build's [`BaseSource`](crate::BaseSource) understands, or `scratch`.
+    Image(String),
+}
+
+/// A secret that steps may mount.
+#[derive(Debug)]
+pub struct SecretSpec {
+    /// The name that `RUN --mount=type=secret,id=…` uses.
+    pub id: String,
+    /// Its bytes.
+    pub value: Secret,
+}

@@ -1,0 +1,130 @@
+//! The directories of `RUN --mount=type=cache`.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+
+use plim_dockerfile::mount::{RunMount, Sharing};
+use plim_oci::Digest;
+use plim_oci::lock::{Lock, lock_exclusive, lock_shared, try_lock_exclusive};
+
+use crate::cache::Op;
+
+/// The mode of a cache directory that names none.
+const DEFAULT_MODE: u32 = 0o755;
+
+/// A directory that outlives the build.
+#[derive(Debug)]
+pub(super) struct CacheDir {
+    name: String,
+    id: String,
+    sharing: Sharing,
+    owner: (u32, u32),
+    mode: u32,
+}
+
+/// A cache directory in use.
+#[derive(Debug)]
+pub(super) struct OpenCache {
+    /// The directory.
+    pub(super) path: PathBuf,
+    /// It was made just now and may want its first content.
+    pub(super) fresh: bool,
+    /// Keeps others out, as far as the sharing asks for it.
+    pub(super) lock: Lock,
+}
+
+impl CacheDir {
+    /// Returns the cache that a mount names. Owner, mode and first content are part of its identity: they are
+    /// only given when it is made.
+    pub(super) fn of(mount: &RunMount, namespace: Option<&str>, seed: Option<&Digest>) -> Self {
+        let id = mount.cache_id();
+        let number = |number: Option<u32>| number.map(u32::to_le_bytes);
+        let mut op = Op::new("cache-mount");
+        op.field("id", &id).option("namespace", namespace).option("seed", seed.map(Digest::as_str));
+        op.option("mode", number(mount.mode)).option("uid", number(mount.uid)).option("gid", number(mount.gid));
+        Self {
+            name: op.finish().hex().to_owned(),
+            id,
+            sharing: mount.sharing,
+            owner: (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)),
+            mode: mount.mode.unwrap_or(DEFAULT_MODE),
+        }
+    }
+
+    /// Opens the directory below `mounts`, waiting for others where the sharing asks for it.
+    pub(super) fn open(&self, mounts: &Path) -> io::Result<OpenCache> {
+        fs::create_dir_all(mounts)?;
+        let lock_path = |number: u32| mounts.join(format!("{}.{number}.lock", self.name));
+        let (number, lock) = match self.sharing {
+            Sharing::Shared => (0, lock_shared(&lock_path(0))?),
+            Sharing::Locked => (0, lock_exclusive(&lock_path(0))?),
+            Sharing::Private => {
+                let mut number = 0;
+                loop {
+                    if let Some(lock) = try_lock_exclusive(&lock_path(number))? {
+                        break (number, lock);
+                    }
+                    number += 1;
+                }
+            }
+        };
+        let path = mounts.join(format!("{}.{number}", self.name));
+        // several sharers may come first at the same time
+        let _making = lock_exclusive(&mounts.join(format!("{}.{number}.make", self.name)))?;
+        let fresh = !path.exists();
+        if fresh {
+            self.make(mounts, &path)?;
+        }
+        Ok(OpenCache { path, fresh, lock })
+    }
+
+    fn make(&self, mounts: &Path, path: &Path) -> io::Result<()> {
+        let draft = tempfile::Builder::new().prefix("tmp-").tempdir_in(mounts)?;
+        fs::set_permissions(draft.path(), fs::Permissions::from_mode(self.mode))?;
+        if self.owner != (0, 0) {
+            chown(draft.path(), Some(self.owner.0), Some(self.owner.1))?;
+        }
+        fs::rename(draft.keep(), path)?;
+        // for people who look at the directory, and for listings
+        fs::write(mounts.join(format!("{}.id", self.name)), &self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plim_dockerfile::Kind;
+
+    use super::*;
+
+    fn cache(flag: &str) -> CacheDir {
+        let file = plim_dockerfile::parse(&format!("FROM scratch\nRUN --mount=type=cache,{flag} true\n"));
+        let Kind::Run(run) = &file.instructions[1].kind else { panic!("{:?}", file.errors) };
+        let mount = run.mounts[0].resolve(&mut |text| Ok(text.to_owned())).unwrap();
+        CacheDir::of(&mount, None, None)
+    }
+
+    #[test]
+    fn the_same_id_is_the_same_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = cache("target=/x").open(dir.path()).unwrap();
+        let two = cache("target=/y,id=/x").open(dir.path()).unwrap();
+        let other = cache("target=/x,mode=0700").open(dir.path()).unwrap();
+        assert!(one.fresh && !two.fresh);
+        assert_eq!(one.path, two.path);
+        assert_ne!(one.path, other.path);
+        assert_eq!(fs::metadata(&other.path).unwrap().permissions().mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn a_private_cache_in_use_gives_way_to_another_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let one = cache("target=/x,sharing=private").open(dir.path()).unwrap();
+        let two = cache("target=/x,sharing=private").open(dir.path()).unwrap();
+        assert_ne!(one.path, two.path);
+        let first = one.path.clone();
+        drop(one);
+        assert_eq!(cache("target=/x,sharing=private").open(dir.path()).unwrap().path, first);
+    }
+}

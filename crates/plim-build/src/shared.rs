@@ -1,0 +1,125 @@
+//! What all stages of one build use.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use plim_oci::{Digest, Events, ObserveLayers};
+
+use crate::cache::{Journal, Op, StepCache};
+use crate::error::BuildError;
+use crate::export::LayerTable;
+use crate::files::FileDigests;
+use crate::graph::Plan;
+use crate::report::Warning;
+use crate::request::Request;
+use crate::run::Trust;
+use crate::scope::Globals;
+use crate::snapshot::Snapshots;
+use crate::state::State;
+
+/// What all stages of one build use.
+pub(crate) struct Shared<'a> {
+    /// What is asked for.
+    pub(crate) request: &'a Request,
+    /// The machine's directories.
+    pub(crate) state: &'a State,
+    /// Those who watch layers being written.
+    pub(crate) observers: &'a dyn ObserveLayers,
+    /// Progress.
+    pub(crate) events: &'a dyn Events,
+    /// The stages.
+    pub(crate) plan: &'a Plan,
+    /// The global scope.
+    pub(crate) globals: &'a Globals,
+    /// Unpacked layers and results of steps.
+    pub(crate) snapshots: Snapshots,
+    /// Known digests of files of contexts.
+    pub(crate) digests: FileDigests,
+    /// Which snapshot answers a step.
+    pub(crate) cache: StepCache,
+    /// What the last build looked like.
+    pub(crate) journal: Journal,
+    /// The layers that were written or found.
+    pub(crate) layers: LayerTable,
+    /// What steps need to trust the user's certificate authorities.
+    pub(crate) trust: Trust,
+    /// Makes the results of this build its own when the cache is switched off.
+    pub(crate) nonce: Option<Digest>,
+    /// What looked wrong so far.
+    pub(crate) warnings: Mutex<Vec<Warning>>,
+    stop: AtomicBool,
+}
+
+impl<'a> Shared<'a> {
+    /// Puts together what the stages use.
+    #[expect(clippy::too_many_arguments, reason = "called once, with what a build consists of")]
+    pub(crate) fn new(
+        request: &'a Request,
+        state: &'a State,
+        observers: &'a dyn ObserveLayers,
+        events: &'a dyn Events,
+        plan: &'a Plan,
+        globals: &'a Globals,
+        snapshots: Snapshots,
+        warnings: Vec<Warning>,
+    ) -> Result<Self, BuildError> {
+        Ok(Self {
+            request,
+            state,
+            observers,
+            events,
+            plan,
+            globals,
+            snapshots,
+            digests: FileDigests::load(&state.cache.join("files.bin")),
+            cache: StepCache::new(&state.cache),
+            journal: Journal::load(&state.cache, &request.context.root, &request.dockerfile_name),
+            layers: LayerTable::default(),
+            trust: Trust::load(request)?,
+            nonce: request.no_cache.then(fresh),
+            warnings: Mutex::new(warnings),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// Adds a warning, once.
+    pub(crate) fn warn(&self, line: usize, message: String) {
+        let warning = Warning { line, message };
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// Makes all stages stop soon.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether to stop: another stage failed or the user asked for it.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.events.cancelled()
+    }
+
+    /// Fails when it is time to stop.
+    pub(crate) fn go_on(&self) -> Result<(), BuildError> {
+        if self.stopped() { Err(BuildError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Writes down what later builds profit from. Failing costs time then, no more.
+    pub(crate) fn save(&self) {
+        for (what, result) in [("file digests", self.digests.save()), ("step notes", self.journal.save())] {
+            if let Err(error) = result {
+                tracing::warn!("failed to save the {what}: {error}");
+            }
+        }
+    }
+}
+
+/// Returns a digest that no other build has.
+fn fresh() -> Digest {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let mut op = Op::new("nonce");
+    op.field("time", now.as_nanos().to_le_bytes()).field("process", std::process::id().to_le_bytes());
+    op.finish()
+}

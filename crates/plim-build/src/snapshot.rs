@@ -1,0 +1,29 @@
+//! Unpacked layers and results of steps: directories in the format of overlayfs.
+//!
+//! Every layer, and every step that touches files, is one *diff directory* that holds only what it changes:
+//! a deleted path is a character device 0/0, a directory that hides all below it carries the attribute
+//! `overlay.opaque`. A [`Chain`] of such directories is a root file system. The kernel joins it when a
+//! command runs; [`View`] joins it here, without a mount, when files are copied or looked up.
+
+mod bytecode;
+mod chain;
+mod layer;
+mod node;
+mod store;
+pub(crate) mod tree;
+mod unpack;
+mod view;
+pub(crate) mod write;
+pub(crate) mod xattrs;
+
+pub use chain::{Chain, chain_id};
+pub use layer::{LayerOptions, layer_from_dir};
+pub use node::Node;
+pub use store::{Draft, Snapshots};
+pub use view::View;
+
+pub(crate) use layer::{DEPTH, LayerSink, WHITEOUT};
+pub(crate) use node::{OnDisk, Stamp, fill, open, read_node};
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,138 @@
+//! One file of a directory tree on disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bstr::BString;
+use plim_oci::{EntryHead, EntryKind};
+
+use super::xattrs;
+
+/// A file of a tree: what it is and where its bytes lie.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its metadata; the path is the one inside the tree.
+    pub head: EntryHead,
+    /// The file itself, outside; empty for what has no bytes of its own there.
+    pub host: PathBuf,
+    pub(crate) stamp: Stamp,
+    pub(crate) opaque: bool,
+}
+
+/// What tells one version of a file on disk from another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Stamp {
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
+    pub(crate) links: u64,
+    pub(crate) size: u64,
+    /// Seconds and nanoseconds.
+    pub(crate) mtime: (i64, u32),
+    /// Seconds and nanoseconds.
+    pub(crate) ctime: (i64, u32),
+}
+
+/// What lies at a path of a diff directory.
+#[derive(Debug)]
+pub(crate) enum OnDisk {
+    /// The path is deleted.
+    Whiteout,
+    /// A file of a kind that layers know.
+    Node(Box<Node>),
+    /// A socket, as the empty file that stands in for it where it is copied.
+    Socket(Box<Node>),
+}
+
+impl Node {
+    pub(crate) fn is_dir(&self) -> bool {
+        self.head.kind == EntryKind::Dir
+    }
+
+    /// Returns a node that exists in memory only.
+    pub(crate) fn made(head: EntryHead) -> Self {
+        Self { head, host: PathBuf::new(), stamp: Stamp::default(), opaque: false }
+    }
+
+    /// Opens the content of a regular file.
+    pub(crate) fn open(&self) -> io::Result<File> {
+        open(&self.host)
+    }
+}
+
+/// Opens a regular file for reading; refuses a symbolic link and does not wait for the writer of a pipe.
+pub(crate) fn open(host: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
+}
+
+/// Reads the metadata of a file, not following a symbolic link; `None` if nothing is there.
+pub(crate) fn read_node(host: &Path, path: BString) -> io::Result<Option<OnDisk>> {
+    let metadata = match fs::symlink_metadata(host) {
+        Ok(metadata) => metadata,
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let kind = metadata.file_type();
+    let socket = kind.is_socket();
+    let device = metadata.rdev();
+    if kind.is_char_device() && device == 0 {
+        return Ok(Some(OnDisk::Whiteout));
+    }
+    let entry_kind = match kind {
+        kind if kind.is_dir() => EntryKind::Dir,
+        kind if kind.is_symlink() => EntryKind::Symlink,
+        kind if kind.is_fifo() => EntryKind::Fifo,
+        kind if kind.is_char_device() => EntryKind::Char,
+        kind if kind.is_block_device() => EntryKind::Block,
+        _ => EntryKind::File,
+    };
+    let mut head = EntryHead::new(path, entry_kind, metadata.mode() & 0o7777);
+    (head.uid, head.gid, head.mtime) = (metadata.uid(), metadata.gid(), metadata.mtime());
+    match entry_kind {
+        EntryKind::File if !socket => head.size = metadata.len(),
+        EntryKind::Symlink => head.link = fs::read_link(host)?.as_os_str().as_bytes().into(),
+        EntryKind::Char | EntryKind::Block => {
+            head.device = (rustix::fs::major(device), rustix::fs::minor(device));
+        }
+        _ => {}
+    }
+    let attributes = if socket { xattrs::Xattrs::default() } else { xattrs::read(host)? };
+    if attributes.foreign {
+        return Err(io::Error::other("the directory was made by an overlay mount with redirect_dir or metacopy"));
+    }
+    head.xattrs = attributes.carried;
+    let stamp = Stamp {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        links: metadata.nlink(),
+        size: head.size,
+        mtime: (metadata.mtime(), metadata.mtime_nsec() as u32),
+        ctime: (metadata.ctime(), metadata.ctime_nsec() as u32),
+    };
+    // a socket cannot be opened: as a file it is empty
+    let host = if socket { PathBuf::new() } else { host.to_owned() };
+    let node = Box::new(Node { head, host, stamp, opaque: attributes.opaque });
+    Ok(Some(if socket { OnDisk::Socket(node) } else { OnDisk::Node(node) }))
+}
+
+/// Says whether an error means that there is no such path, be it that a parent is no directory.
+pub(crate) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Reads until the buffer is full or the content ends; returns how much was read.
+pub(crate) fn fill(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

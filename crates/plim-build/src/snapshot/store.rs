@@ -1,0 +1,283 @@
+//! The directory in which snapshots live, shared by all builds of a user.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use plim_oci::Digest;
+use plim_oci::lock::{self, Lock};
+
+use crate::files::FilesError;
+
+const DRAFT: &str = "tmp-";
+
+/// How long a snapshot counts as in use after a build asked for it.
+const IN_USE: Duration = Duration::from_hours(1);
+
+/// Snapshots by key. Each is a directory `<hex of the key>` with the diff directory `fs` in it and room for
+/// notes beside it. A snapshot appears by a rename, whole or not at all, so processes need not agree.
+#[derive(Debug)]
+pub struct Snapshots {
+    dir: PathBuf,
+}
+
+/// A snapshot being made. It is removed when dropped, unless it was committed.
+#[derive(Debug)]
+pub struct Draft {
+    /// The draft's own directory.
+    pub dir: PathBuf,
+    /// The diff directory.
+    pub fs: PathBuf,
+    /// Overlayfs' work directory, on the same file system.
+    pub work: PathBuf,
+    /// Says to others that the draft is not stale; it is let go when the process dies.
+    _alive: Lock,
+}
+
+impl Snapshots {
+    /// Opens the directory, making it if absent, and removes what dead processes left.
+    pub fn open(dir: &Path) -> Result<Self, FilesError> {
+        fs::create_dir_all(dir).map_err(|source| FilesError::io("create", dir, source))?;
+        let snapshots = Self { dir: dir.to_owned() };
+        snapshots.remove_stale().map_err(|source| FilesError::io("clean", dir, source))?;
+        Ok(snapshots)
+    }
+
+    /// Returns the directory of a key, be it there or not.
+    pub fn dir_of(&self, key: &Digest) -> PathBuf {
+        self.dir.join(key.hex())
+    }
+
+    /// Returns the diff directory of a key if there is one, and notes that it was used.
+    pub fn get(&self, key: &Digest) -> Option<PathBuf> {
+        let dir = self.dir_of(key);
+        let diff = dir.join("fs");
+        if !diff.is_dir() {
+            return None;
+        }
+        // the time of last use orders snapshots for pruning; without it the snapshot is as good
+        let _ = fs::File::open(&dir).and_then(|dir| dir.set_modified(SystemTime::now()));
+        Some(diff)
+    }
+
+    /// Starts a snapshot: a diff directory with mode 0755 and a work directory.
+    pub fn begin(&self) -> Result<Draft, FilesError> {
+        self.new_draft().map_err(|source| FilesError::io("create a snapshot in", &self.dir, source))
+    }
+
+    /// Puts a finished draft under its key and returns its diff directory. If the key is there already, made
+    /// by another process, that one is kept.
+    pub fn commit(&self, draft: Draft, key: &Digest) -> Result<PathBuf, FilesError> {
+        let target = self.dir_of(key);
+        let moved = remove_tree(&draft.work).and_then(|()| fs::rename(&draft.dir, &target));
+        match moved {
+            Ok(()) => {}
+            Err(error) if target.join("fs").is_dir() => {
+                tracing::debug!(%error, key = key.as_str(), "the snapshot is there already");
+            }
+            Err(source) => return Err(FilesError::io("write", &target, source)),
+        }
+        // after the rename the draft's own name is free, so its drop finds nothing to remove
+        drop(draft);
+        Ok(target.join("fs"))
+    }
+
+    /// Removes the least recently used snapshots until those left have at most `limit` bytes. What was used
+    /// within the last hour stays: another build may be standing on it. Returns the bytes freed.
+    pub fn prune(&self, limit: u64) -> Result<u64, FilesError> {
+        self.prune_to(limit, SystemTime::now() - IN_USE).map_err(|source| FilesError::io("prune", &self.dir, source))
+    }
+
+    fn new_draft(&self) -> io::Result<Draft> {
+        // the store is locked so that nobody takes the draft for stale before it holds its own lock
+        let _store = lock::lock_shared(&self.lock_path())?;
+        let dir = tempfile::Builder::new().prefix(DRAFT).tempdir_in(&self.dir)?.keep();
+        let alive = lock::lock_exclusive(&alive_path(&dir))?;
+        let (fs_dir, work) = (dir.join("fs"), dir.join("work"));
+        // from here on the draft cleans up after itself
+        let draft = Draft { dir, fs: fs_dir, work, _alive: alive };
+        // rootless commands must pass: their ids are others than those of the directory's owner
+        fs::set_permissions(&draft.dir, fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(&draft.fs)?;
+        fs::set_permissions(&draft.fs, fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(&draft.work)?;
+        Ok(draft)
+    }
+
+    fn remove_stale(&self) -> io::Result<()> {
+        let Some(_store) = lock::try_lock_exclusive(&self.lock_path())? else { return Ok(()) };
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if !entry.file_name().as_encoded_bytes().starts_with(DRAFT.as_bytes()) {
+                continue;
+            }
+            // a lock file without its draft is what a process leaves that dies between the two removals
+            let dir = entry.path().with_extension("");
+            if let Some(alive) = lock::try_lock_exclusive(&alive_path(&dir))? {
+                remove_tree(&dir)?;
+                drop(alive);
+                let _ = fs::remove_file(alive_path(&dir));
+            }
+        }
+        Ok(())
+    }
+
+    fn prune_to(&self, limit: u64, used_before: SystemTime) -> io::Result<u64> {
+        let _store = lock::lock_exclusive(&self.lock_path())?;
+        let mut all = Vec::new();
+        let mut total = 0;
+        for entry in fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(DRAFT) || !entry.file_type()?.is_dir() {
+                continue;
+            }
+            let size = size_of(&entry.path())?;
+            total += size;
+            all.push((entry.metadata()?.modified()?, name, size));
+        }
+        all.sort();
+        let mut freed = 0;
+        for (used, name, size) in all {
+            if total - freed <= limit || used >= used_before {
+                break;
+            }
+            // renamed first: a snapshot that is half removed must not be found
+            let doomed = self.dir.join(format!("{DRAFT}{name}"));
+            fs::rename(self.dir.join(&name), &doomed)?;
+            remove_tree(&doomed)?;
+            freed += size;
+        }
+        Ok(freed)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.dir.join("lock")
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if let Err(error) = remove_tree(&self.dir) {
+            tracing::debug!(%error, dir = %self.dir.display(), "a draft is left for the next run to remove");
+        }
+        let _ = fs::remove_file(alive_path(&self.dir));
+    }
+}
+
+/// The lock lies beside the draft, not in it, so that it does not move along with a commit.
+fn alive_path(dir: &Path) -> PathBuf {
+    dir.with_extension("lock")
+}
+
+/// Removes a directory and all in it; that it is not there is fine.
+pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Returns the bytes that the files of a directory occupy on disk.
+fn size_of(dir: &Path) -> io::Result<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let mut total = 0;
+    let mut pending = vec![dir.to_owned()];
+    while let Some(dir) = pending.pop() {
+        for entry in fs::read_dir(&dir)? {
+            let entry = entry?;
+            let metadata = entry.metadata()?;
+            // a file with several names is counted once for each: too high an estimate prunes earlier
+            total += metadata.blocks() * 512;
+            if metadata.is_dir() {
+                pending.push(entry.path());
+            }
+        }
+    }
+    Ok(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Snapshots) {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshots = Snapshots::open(dir.path()).unwrap();
+        (dir, snapshots)
+    }
+
+    fn commit(snapshots: &Snapshots, key: &Digest, content: &str) -> PathBuf {
+        let draft = snapshots.begin().unwrap();
+        fs::write(draft.fs.join("file"), content).unwrap();
+        snapshots.commit(draft, key).unwrap()
+    }
+
+    #[test]
+    fn a_committed_draft_is_found_by_its_key() {
+        let (dir, snapshots) = store();
+        let key = Digest::of(b"key");
+        assert_eq!(snapshots.get(&key), None);
+        let diff = commit(&snapshots, &key, "one");
+        assert_eq!(snapshots.get(&key), Some(diff.clone()));
+        assert_eq!(diff, snapshots.dir_of(&key).join("fs"));
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names.len(), 2, "only the snapshot and the lock are left: {names:?}");
+        assert!(!snapshots.dir_of(&key).join("work").exists());
+    }
+
+    #[test]
+    fn the_first_of_two_commits_wins() {
+        let (_dir, snapshots) = store();
+        let key = Digest::of(b"key");
+        let (one, two) = (snapshots.begin().unwrap(), snapshots.begin().unwrap());
+        fs::write(one.fs.join("file"), "one").unwrap();
+        fs::write(two.fs.join("file"), "two").unwrap();
+        let first = snapshots.commit(one, &key).unwrap();
+        let loser = two.dir.clone();
+        let second = snapshots.commit(two, &key).unwrap();
+        assert_eq!(first, second);
+        assert_eq!(fs::read_to_string(first.join("file")).unwrap(), "one");
+        assert!(!loser.exists());
+    }
+
+    #[test]
+    fn a_dropped_draft_leaves_nothing() {
+        let (dir, snapshots) = store();
+        drop(snapshots.begin().unwrap());
+        let names: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["lock"]);
+    }
+
+    #[test]
+    fn opening_removes_stale_drafts_but_not_living_ones() {
+        let (dir, snapshots) = store();
+        let living = snapshots.begin().unwrap();
+        fs::create_dir_all(dir.path().join("tmp-dead/fs/sub")).unwrap();
+        fs::write(dir.path().join("tmp-gone.lock"), "").unwrap();
+        Snapshots::open(dir.path()).unwrap();
+        assert!(living.fs.is_dir());
+        assert!(!dir.path().join("tmp-dead").exists());
+        assert!(!dir.path().join("tmp-gone.lock").exists());
+    }
+
+    #[test]
+    fn pruning_takes_the_least_recently_used_first() {
+        let (_dir, snapshots) = store();
+        let keys = [b"a", b"b", b"c"].map(|name| Digest::of(name));
+        for (age, key) in keys.iter().enumerate() {
+            commit(&snapshots, key, &"x".repeat(64 * 1024));
+            let used = SystemTime::UNIX_EPOCH + Duration::from_secs(1000 + age as u64);
+            fs::File::open(snapshots.dir_of(key)).unwrap().set_modified(used).unwrap();
+        }
+        let freed = snapshots.prune(150 * 1024).unwrap();
+        assert!(freed >= 64 * 1024, "{freed}");
+        assert_eq!(snapshots.get(&keys[0]), None);
+        assert!(snapshots.get(&keys[1]).is_some(), "asking also notes the use");
+        assert!(snapshots.prune(0).unwrap() > 0);
+        assert!(snapshots.get(&keys[1]).is_some(), "what was just used stays");
+        assert_eq!(snapshots.get(&keys[2]), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! Layers of an image as diff directories.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use plim_oci::layout::Layout;
+use plim_oci::tar::{Limits, TarError, read_layer};
+use plim_oci::verify::VerifyingReader;
+use plim_oci::{BlobError, Blobs, Digest, Events, Image, Layer, TaskId};
+
+use super::chain_id;
+use super::{Chain, Snapshots, View, xattrs};
+use crate::files::FilesError;
+
+mod ahead;
+mod extract;
+
+use extract::Extractor;
+
+impl Snapshots {
+    /// Returns the root file system of an image, unpacking the layers that are not yet here. Bytes are
+    /// checked against the digests of the blob and of the uncompressed layer before they count.
+    pub fn unpack(&self, image: &Image, store: &Layout, events: &dyn Events) -> Result<Chain, FilesError> {
+        let mut chain = Chain::scratch();
+        let mut parent = None;
+        for layer in &image.layers {
+            let id = chain_id(parent.as_ref(), &layer.diff_id);
+            let dir = match self.get(&id) {
+                Some(dir) => dir,
+                None => self.unpack_layer(layer, &id, &chain, store, events)?,
+            };
+            let opaque = xattrs::read(&dir).map_err(|error| FilesError::io("read", &dir, error))?.opaque;
+            chain = if opaque {
+                // the kernel does not look at the mark on the root of a layer
+                Chain { id: id.clone(), lower: vec![dir] }
+            } else {
+                chain.push(id.clone(), dir)
+            };
+            parent = Some(id);
+        }
+        Ok(chain)
+    }
+
+    fn unpack_layer(
+        &self,
+        layer: &Layer,
+        id: &Digest,
+        below: &Chain,
+        store: &Layout,
+        events: &dyn Events,
+    ) -> Result<std::path::PathBuf, FilesError> {
+        let draft = self.begin()?;
+        let size = layer.descriptor.size;
+        let task = events.start(&format!("unpack {}", layer.descriptor.digest.short()), Some(size));
+        let result = read_blob(layer, &draft.fs, &View::new(below), store, events, task);
+        events.finish(task, "", result.is_err());
+        result.map_err(|error| match error {
+            FilesError::Archive { source, .. } => {
+                FilesError::Archive { what: format!("layer {}", layer.descriptor.digest), source }
+            }
+            error => error,
+        })?;
+        self.commit(draft, id)
+    }
+}
+
+fn read_blob(
+    layer: &Layer,
+    into: &Path,
+    below: &View,
+    store: &Layout,
+    events: &dyn Events,
+    task: TaskId,
+) -> Result<(), FilesError> {
+    let blob = Progress { inner: store.open(&layer.descriptor.digest)?, events, task };
+    let verified = VerifyingReader::of(blob, &layer.descriptor);
+    let actual = ahead::with(verified, |tar| {
+        let mut extractor = Extractor::new(into, below, events)?;
+        read_layer(&mut *tar, &Limits::default(), &mut |head, content: &mut dyn Read| {
+            if events.cancelled() {
+                return Err(FilesError::Cancelled);
+            }
+            extractor.entry(head, content)
+        })?;
+        extractor.finish()?;
+        // the digest is of the whole stream, the padding after the last entry included
+        io::copy(tar, &mut io::sink()).map(drop).map_err(|error| TarError::Io(error).into())
+    })?;
+    if layer.diff_id.algorithm() == "sha256" && actual != layer.diff_id {
+        return Err(BlobError::Corrupt { expected: layer.diff_id.clone(), actual, place: store.place() }.into());
+    }
+    Ok(())
+}
+
+/// Reports how much of the blob is read.
+struct Progress<'a> {
+    inner: Box<dyn Read + Send>,
+    events: &'a dyn Events,
+    task: TaskId,
+}
+
+impl Read for Progress<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.events.advance(self.task, count as u64);
+        Ok(count)
+    }
+}

@@ -1,0 +1,39 @@
+//! Where a build keeps things between runs.
+
+use std::path::PathBuf;
+
+use plim_oci::layout::Layout;
+
+use crate::cache::StepCache;
+use crate::error::BuildError;
+use crate::snapshot::Snapshots;
+
+/// The directories of the machine that builds share. All of it may be deleted when no build runs; several
+/// builds may use it at once.
+#[derive(Debug)]
+pub struct State {
+    /// The image store: blobs of bases, layers and results.
+    pub store: Layout,
+    /// Unpacked layers and the results of steps.
+    pub snapshots: PathBuf,
+    /// Digests of files and notes about earlier builds.
+    pub cache: PathBuf,
+    /// The directories of `RUN --mount=type=cache`.
+    pub mounts: PathBuf,
+}
+
+impl State {
+    /// Removes the snapshots used longest ago until those left have at most `limit` bytes, and the step
+    /// records that point to them. What was used within the last hour stays. Returns the bytes freed.
+    ///
+    /// It looks at every file of every snapshot: call it after builds that did something, not after each.
+    pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
+        let failed = |source| BuildError::layers("prune the snapshots", source);
+        let snapshots = Snapshots::open(&self.snapshots).map_err(failed)?;
+        let freed = snapshots.prune(limit).map_err(failed)?;
+        StepCache::new(&self.cache)
+            .prune(&|snapshot| snapshots.dir_of(snapshot).exists())
+            .map_err(|error| BuildError::io("prune the step cache", error))?;
+        Ok(freed)
+    }
+}
