@@ -1,0 +1,132 @@
+//! Why a project folder could not be understood.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+
+use crate::command::NeedsShell;
+use crate::project::StackKind;
+
+/// Why a project folder could not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DetectError {
+    /// The folder or a file of it cannot be read.
+    #[error("failed to read {path}")]
+    Read {
+        /// What was read.
+        path: Utf8PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The folder has more files than any project that a person keeps in one.
+    #[error("{root} holds more than {limit} files and folders")]
+    TooLarge {
+        /// The folder.
+        root: Utf8PathBuf,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// A manifest is broken.
+    #[error("{path}:{line}: {message}")]
+    Manifest {
+        /// The manifest, relative to the root.
+        path: Utf8PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// The folder shows no project.
+    #[error("no project found in {root} (looked for {})", looked_for.join(", "))]
+    Nothing {
+        /// The folder.
+        root: Utf8PathBuf,
+        /// The files that would have shown one.
+        looked_for: Vec<String>,
+        /// Folders below that hold projects.
+        elsewhere: Vec<Utf8PathBuf>,
+    },
+    /// A stack that is recognised but for which no Dockerfile can be written yet.
+    #[error("{stack} projects cannot be rewritten yet ({manifest} shows one)")]
+    Unsupported {
+        /// The stack.
+        stack: StackKind,
+        /// The file that shows it.
+        manifest: Utf8PathBuf,
+    },
+    /// Several answers are equally good.
+    #[error("{what} is ambiguous: {}", candidates.join(", "))]
+    Ambiguous {
+        /// What is to be decided: `the start command`.
+        what: &'static str,
+        /// The answers, each with the place that speaks for it.
+        candidates: Vec<String>,
+        /// The flag that decides, for example `--start`.
+        flag: &'static str,
+        /// The key in `plim.toml` that decides; empty when there is only the flag.
+        key: &'static str,
+    },
+    /// Nothing says how the program is started.
+    #[error("nothing in {root} says how to start the program (looked for {})", looked_for.join(", "))]
+    NoStart {
+        /// The folder.
+        root: Utf8PathBuf,
+        /// Where a start command would have been.
+        looked_for: Vec<String>,
+    },
+    /// The start command cannot be run without a shell, which the image will not have.
+    #[error("the start command `{command}` ({origin}) needs a shell: {reason}")]
+    Shell {
+        /// The command as written.
+        command: String,
+        /// Where it is written.
+        origin: String,
+        /// The first thing in it that needs a shell.
+        reason: NeedsShell,
+        /// A command that might be meant.
+        suggestion: Option<String>,
+    },
+    /// The start command names a program that the image will not have.
+    #[error(
+        "the start command `{command}` ({origin}) runs `{program}`, which is neither a module nor a script of the project"
+    )]
+    Program {
+        /// The command.
+        command: String,
+        /// Where it is written.
+        origin: String,
+        /// The program.
+        program: String,
+    },
+}
+
+impl DetectError {
+    /// Returns what a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } | Self::Manifest { .. } => None,
+            Self::TooLarge { .. } => Some("run plim in the folder of one project".to_owned()),
+            Self::Nothing { elsewhere, .. } => {
+                let first = elsewhere.first()?;
+                Some(format!("there is a project in {first}: pass `--project {first}`"))
+            }
+            Self::Unsupported { .. } => {
+                Some("lint, analyze, scan and slim work on the project's own Dockerfile and image all the same".to_owned())
+            }
+            Self::Ambiguous { flag, key: "", .. } => Some(format!("choose with `{flag}`")),
+            Self::Ambiguous { flag, key, .. } => Some(format!("choose with `{flag}`, or with `{key}` in plim.toml")),
+            Self::NoStart { .. } => Some(
+                "say it with `--start 'python -m package'`, or with `[project] start = [\"python\", \"-m\", \"package\"]` in plim.toml"
+                    .to_owned(),
+            ),
+            Self::Shell { suggestion: Some(suggestion), .. } => Some(format!(
+                "the image starts the program directly; say how with `--start '{suggestion}'`, or with `[project] start = …` in plim.toml"
+            )),
+            Self::Shell { suggestion: None, .. } | Self::Program { .. } => Some(
+                "say how to start the program without a shell with `--start 'python -m …'`, or with `[project] start = …` in plim.toml"
+                    .to_owned(),
+            ),
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! A project folder as facts, and the Dockerfile written from them.
+//!
+//! [`detect`] reads a folder: its manifests, its sources, and the Dockerfile that the author wrote, which is evidence of how
+//! the program is started, where it listens and what it needs. The result is a [`StackProfile`] in which every value names
+//! the file and line that it comes from. What cannot be decided is not guessed: [`DetectError::Ambiguous`] lists the
+//! candidates and how to choose.
+//!
+//! [`rewrite`] is a pure function from these facts to a multi-stage Dockerfile and its `.dockerignore`.
+
+mod command;
+mod detect;
+mod error;
+mod evidence;
+mod folder;
+mod project;
+mod rewrite;
+mod stack;
+
+pub use command::{NeedsShell, parse_command};
+pub use detect::detect;
+pub use error::DetectError;
+pub use evidence::{CopyPair, Declared, Evidence, Fact, Kept, SystemPackage, Told};
+pub use project::{Artifact, Choices, Finding, Install, Native, Project, StackKind, StackProfile, Step};
+pub use rewrite::{Explanation, Rewrite, RewriteError, RewriteOptions, rewrite};

@@ -1,0 +1,215 @@
+//! What plim knows about a project.
+
+use std::fmt;
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Evidence;
+
+/// What the user has decided: flags and `plim.toml`. Everything else is detected.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// `--stack`, `[project] stack`.
+    pub stack: Option<StackKind>,
+    /// `--start`, `[project] start`: program and arguments; see [`parse_command`](crate::parse_command) for text.
+    pub start: Option<Vec<String>>,
+    /// `--port`, `[project] port`.
+    pub port: Option<u16>,
+    /// `--health`, `[project] health`: a path such as `/healthz`.
+    pub health: Option<String>,
+    /// `--project`: the folder of the project, relative to the root.
+    pub project_dir: Option<Utf8PathBuf>,
+    /// `--file`: the author's Dockerfile, relative to the project folder. Without it `Dockerfile` is taken if it is there.
+    pub dockerfile: Option<Utf8PathBuf>,
+}
+
+/// A family of languages that share manifests and build tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StackKind {
+    /// Python: pip, Poetry, uv, PDM or Pipenv.
+    Python,
+    /// JavaScript and TypeScript on Node.js.
+    Node,
+    /// Go modules.
+    Go,
+    /// Cargo.
+    Rust,
+    /// Maven or Gradle.
+    Java,
+}
+
+impl StackKind {
+    /// All that are recognised.
+    pub const ALL: [Self; 5] = [Self::Python, Self::Node, Self::Go, Self::Rust, Self::Java];
+
+    /// Returns the name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Go => "go",
+            Self::Rust => "rust",
+            Self::Java => "java",
+        }
+    }
+
+    /// Returns the files that show the stack.
+    pub const fn manifests(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &["pyproject.toml", "requirements.txt", "setup.py", "setup.cfg", "Pipfile"],
+            Self::Node => &["package.json"],
+            Self::Go => &["go.mod"],
+            Self::Rust => &["Cargo.toml"],
+            Self::Java => &["pom.xml", "build.gradle", "build.gradle.kts"],
+        }
+    }
+}
+
+impl fmt::Display for StackKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for StackKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let known: Vec<_> = Self::ALL.iter().map(|kind| kind.as_str()).collect();
+            format!("unknown stack `{text}` (known are {})", known.join(", "))
+        })
+    }
+}
+
+/// A project folder as facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// The folder that holds the manifests; also the build context.
+    pub root: Utf8PathBuf,
+    /// What can be built here, the main one first.
+    pub stacks: Vec<StackProfile>,
+    /// The author's Dockerfile, relative to the root.
+    pub dockerfile: Option<Utf8PathBuf>,
+    /// What that Dockerfile tells.
+    pub evidence: Evidence,
+    /// The author's `.dockerignore`.
+    pub dockerignore: Option<String>,
+    /// Files with a private key in them, relative to the root.
+    pub private_keys: Vec<Utf8PathBuf>,
+    /// Public certificates with a name that usually hides a key, relative to the root.
+    pub certificates: Vec<Utf8PathBuf>,
+}
+
+/// Everything that is needed to build and run a project of one stack. The same for every language: how to install
+/// dependencies, how to build, what to keep, how to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StackProfile {
+    /// Which stack.
+    pub kind: StackKind,
+    /// Name of the project.
+    pub name: String,
+    /// Version of the language, for example `3.13`.
+    pub version: String,
+    /// Files that decide which dependencies are installed, relative to the root; every file that one of them refers to is
+    /// in the list.
+    pub manifests: Vec<Utf8PathBuf>,
+    /// Those of the manifests, and others beside them, that fix exact versions.
+    pub locks: Vec<Utf8PathBuf>,
+    /// How the dependencies get in.
+    pub install: Install,
+    /// What the build steps read beside manifests and artifacts.
+    pub build_inputs: Vec<Artifact>,
+    /// What is run after the sources are there.
+    pub build: Vec<Step>,
+    /// The files that the program needs when it runs.
+    pub artifacts: Vec<Artifact>,
+    /// Folders inside the artifacts that the program does not need: tests beside the sources.
+    pub left_out: Vec<Utf8PathBuf>,
+    /// Where the artifacts are in the image, absolute.
+    pub workdir: String,
+    /// Environment that the program needs beyond what the author's Dockerfile sets.
+    pub env: Vec<(String, String)>,
+    /// Program and arguments.
+    pub start: Vec<String>,
+    /// How many words of `start` are fixed; the others are defaults that arguments of `run` replace.
+    pub entrypoint: usize,
+    /// The port it listens on; nothing for a program that serves nobody.
+    pub port: Option<u16>,
+    /// The path to ask for to see that it is well; only with a port.
+    pub health: Option<String>,
+    /// Dependencies that are, or may be, more than portable code.
+    pub native: Vec<Native>,
+    /// Debian packages that must be in the image when the program runs.
+    pub system: Vec<String>,
+    /// What was concluded, and from what.
+    pub found: Vec<Finding>,
+}
+
+/// How the dependencies get in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Install {
+    /// The commands, run after the manifests are copied and before anything else is.
+    pub steps: Vec<Step>,
+    /// Names of the direct dependencies, normalised as the ecosystem does.
+    pub names: Vec<String>,
+    /// Whether every archive is checked against a hash from a manifest.
+    pub hashed: bool,
+}
+
+/// A command of the build, for `sh -c` in the folder of the manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The command; line breaks are for readers and preceded by a backslash.
+    pub command: String,
+    /// Directories that should be kept between builds.
+    pub caches: Vec<String>,
+    /// Why it is there, as a comment.
+    pub comment: String,
+    /// Where it comes from.
+    pub why: String,
+}
+
+/// A file or folder that the running program needs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Artifact {
+    /// Where it is in the project, relative to the root.
+    pub path: Utf8PathBuf,
+    /// Whether it is a folder.
+    pub folder: bool,
+    /// Where it goes, relative to the working directory of the image; empty for a folder whose contents go there.
+    pub dest: Utf8PathBuf,
+}
+
+/// A dependency that is more than portable code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Native {
+    /// Its normalised name.
+    pub name: String,
+    /// Whether installing it compiles, because no ready-made archives exist.
+    pub compiles: bool,
+    /// Debian packages that it loads when it runs.
+    pub libraries: Vec<String>,
+    /// The manifest and line that name it.
+    pub why: String,
+}
+
+/// A conclusion and what it was drawn from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The conclusion, for example `port 8080`.
+    pub what: String,
+    /// The evidence: a file with line, a flag, or `default of uvicorn`.
+    pub why: String,
+}
+
+impl Finding {
+    /// Returns a finding.
+    pub fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
+}

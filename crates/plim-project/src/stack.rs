@@ -1,0 +1,3 @@
+//! The stacks: one module for each language.
+
+pub(crate) mod python;

@@ -1,0 +1,1 @@
+"""A small service that keeps readings of a tide gauge."""
