@@ -1,0 +1,114 @@
+//! Rules about Dockerfiles, each in a file of its own with its page beside it.
+
+use plim_diag::{Diagnostic, Rule, Severity, Subject};
+use plim_dockerfile::shell_split::{self, ShellCommand};
+use plim_dockerfile::stages::{BaseRef, StageGraph};
+use plim_dockerfile::{Dockerfile, ErrorKind, Instruction, Kind, LogicalLine, ParseError};
+
+mod add_local;
+mod apt_lists;
+mod cache_order;
+mod exec_form;
+mod pip_cache;
+
+/// A Dockerfile cannot be read, or an instruction makes no sense.
+const SYNTAX: Rule = Rule {
+    id: "syntax",
+    group: "dockerfile",
+    severity: Severity::Error,
+    summary: "the Dockerfile cannot be built as it is written",
+    docs: include_str!("dockerfile/syntax.md"),
+};
+
+/// All rules about Dockerfiles. Ids are stable: they stand in configurations and in SARIF archives.
+pub const RULES: &[Rule] =
+    &[SYNTAX, add_local::RULE, apt_lists::RULE, cache_order::RULE, exec_form::RULE, pip_cache::RULE];
+
+/// Looks at a Dockerfile. Where it has syntax errors, those are all that is reported: what follows from a broken
+/// line would only confuse.
+pub fn dockerfile(file: &Dockerfile, subject: &Subject) -> Vec<Diagnostic> {
+    if !file.errors.is_empty() {
+        return file.errors.iter().map(|error| syntax_error(error, subject)).collect();
+    }
+    let view = View { file, graph: StageGraph::new(file, &[], &[]), subject };
+    let mut found = Vec::new();
+    add_local::check(&view, &mut found);
+    apt_lists::check(&view, &mut found);
+    cache_order::check(&view, &mut found);
+    exec_form::check(&view, &mut found);
+    pip_cache::check(&view, &mut found);
+    plim_diag::sort(&mut found);
+    found
+}
+
+/// Turns what the parser says into a diagnostic.
+pub fn syntax_error(error: &ParseError, subject: &Subject) -> Diagnostic {
+    let mut diagnostic = Diagnostic::new(&SYNTAX, subject.clone(), error.message.clone()).primary(error.span, "");
+    diagnostic.help.clone_from(&error.hint);
+    let step = match error.kind {
+        ErrorKind::Syntax => "syntax",
+        ErrorKind::Instruction => "instruction",
+    };
+    diagnostic.with_prop("step", step)
+}
+
+/// What every rule looks at.
+struct View<'a> {
+    file: &'a Dockerfile,
+    graph: StageGraph,
+    subject: &'a Subject,
+}
+
+impl<'a> View<'a> {
+    fn report(&self, rule: &Rule, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(rule, self.subject.clone(), message)
+    }
+
+    /// The instructions of a stage after its FROM, with their numbers.
+    fn stage(&self, index: usize) -> impl DoubleEndedIterator<Item = (usize, &'a Instruction)> + use<'a> {
+        let range = self.graph.stages[index].body.clone();
+        let instructions = &self.file.instructions;
+        range.map(move |number| (number, &instructions[number]))
+    }
+
+    /// The stages whose layers are in the final image: the last one and those it is FROM.
+    fn in_final_image(&self) -> Vec<usize> {
+        let mut chain = Vec::new();
+        let mut next = self.graph.stages.len().checked_sub(1);
+        while let Some(index) = next {
+            chain.push(index);
+            next = match &self.graph.stages[index].base {
+                BaseRef::Stage(base) if *base < index => Some(*base),
+                _ => None,
+            };
+        }
+        chain
+    }
+}
+
+/// The script of a shell-form RUN without heredocs, and the commands in it.
+struct Script {
+    line: LogicalLine,
+    commands: Vec<ShellCommand>,
+}
+
+impl Script {
+    fn of(instruction: &Instruction) -> Option<Self> {
+        let Kind::Run(run) = &instruction.kind else { return None };
+        if !instruction.heredocs.is_empty() || run.command.shell().is_none() {
+            return None;
+        }
+        let line = instruction.rest();
+        let commands = shell_split::split(line.text());
+        Some(Self { line, commands })
+    }
+}
+
+/// Says whether a command is a program's subcommand, such as `apt-get install`; paths before the program do not matter.
+fn runs(command: &ShellCommand, program: &str, subcommand: &str) -> bool {
+    let name = command.program().and_then(|program| program.rsplit('/').next());
+    name == Some(program) && command.operands().any(|word| word.text == subcommand)
+}
+
+#[cfg(test)]
+mod tests;
