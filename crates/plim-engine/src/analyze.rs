@@ -1,0 +1,175 @@
+//! `plim analyze`: what is in an image, and what it weighs.
+
+use std::sync::Arc;
+
+use plim_index::{Inventory, LayerIndex, PackageKind};
+use plim_oci::{Digest, Events, Image};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{Failure, Tool, Workspace, place};
+
+/// The report.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AnalyzeReport {
+    /// Version of this format; fields are only ever added.
+    pub schema: u32,
+    /// Who wrote it.
+    pub tool: Tool,
+    /// Always `analyze`.
+    pub command: String,
+    /// The image as it was named.
+    pub subject: String,
+    /// Digest of the manifest.
+    #[schemars(with = "String")]
+    pub digest: Digest,
+    /// `os/architecture`.
+    pub platform: String,
+    /// Bytes of the uncompressed layer tars.
+    pub size_bytes: u64,
+    /// Bytes of the compressed layers.
+    pub compressed_bytes: u64,
+    /// Files that a container sees.
+    pub files: u64,
+    /// Bytes of files that a later layer replaced or deleted: downloaded, never seen.
+    pub hidden_bytes: u64,
+    /// The user it runs as.
+    pub user: String,
+    /// Shells in the image.
+    pub shells: Vec<String>,
+    /// Package managers in the image.
+    pub package_managers: Vec<String>,
+    /// The layers, lowest first.
+    pub layers: Vec<LayerRow>,
+    /// Bytes by package, largest first.
+    pub owners: Vec<Sized>,
+    /// The largest files.
+    pub largest: Vec<Sized>,
+    /// The packages, largest first.
+    pub packages: Vec<PackageRow>,
+}
+
+/// One layer.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct LayerRow {
+    /// Digest of the uncompressed tar.
+    #[schemars(with = "String")]
+    pub diff_id: Digest,
+    /// Bytes of the uncompressed tar.
+    pub size_bytes: u64,
+    /// Bytes of the compressed blob.
+    pub compressed_bytes: u64,
+    /// Files in it.
+    pub files: u64,
+    /// The instruction that made it.
+    pub created_by: Option<String>,
+}
+
+/// A name and its bytes.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Sized {
+    /// The name.
+    pub name: String,
+    /// The bytes.
+    pub bytes: u64,
+}
+
+/// One package.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PackageRow {
+    /// `deb` or `python`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its architecture, where it has one.
+    pub architecture: Option<String>,
+    /// Bytes of its files in the image.
+    pub bytes: u64,
+    /// The layer it came with, from 1.
+    pub layer: usize,
+    /// Where its metadata is.
+    pub location: String,
+}
+
+/// Returns the JSON schema of the report.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(AnalyzeReport).to_value()
+}
+
+/// Reads an image's indexes, making those that are missing, and folds them.
+pub fn analyze(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<AnalyzeReport, Failure> {
+    let opened = place::open(workspace, name)?;
+    let image = opened.image()?;
+    let layers = workspace
+        .indexes
+        .ensure_all(&image, &*opened.blobs, events)
+        .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
+    let inventory = plim_index::fold(&image.config, &layers);
+    Ok(report(name, &image, &layers, &inventory))
+}
+
+fn report(name: &str, image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inventory) -> AnalyzeReport {
+    let owned = inventory.size_by_owner();
+    let mut packages: Vec<PackageRow> = inventory
+        .packages
+        .iter()
+        .enumerate()
+        .map(|(number, package)| PackageRow {
+            kind: match package.kind {
+                PackageKind::Deb => "deb",
+                PackageKind::Python => "python",
+            }
+            .to_owned(),
+            name: package.name.clone(),
+            version: package.version.clone(),
+            architecture: package.architecture.clone(),
+            bytes: owned.iter().find(|size| size.package == Some(number)).map_or(0, |size| size.bytes),
+            layer: package.layer + 1,
+            location: package.location.to_string(),
+        })
+        .collect();
+    packages.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+    let config = &image.config.config;
+    AnalyzeReport {
+        schema: 1,
+        tool: Tool::this(),
+        command: "analyze".to_owned(),
+        subject: name.to_owned(),
+        digest: image.descriptor.digest.clone(),
+        platform: format!("{}/{}", image.config.os, image.config.architecture),
+        size_bytes: layers.iter().map(|layer| layer.size).sum(),
+        compressed_bytes: image.layers.iter().map(|layer| layer.descriptor.size).sum(),
+        files: inventory.files_count() as u64,
+        hidden_bytes: inventory.hidden_bytes(),
+        user: if config.user.is_empty() { "root".to_owned() } else { config.user.clone() },
+        shells: inventory.shells().iter().map(ToString::to_string).collect(),
+        package_managers: inventory.package_managers().iter().map(ToString::to_string).collect(),
+        layers: image
+            .layers
+            .iter()
+            .zip(&inventory.layers)
+            .map(|(layer, summary)| LayerRow {
+                diff_id: layer.diff_id.clone(),
+                size_bytes: summary.size,
+                compressed_bytes: layer.descriptor.size,
+                files: summary.files as u64,
+                created_by: layer.created_by.clone().or_else(|| summary.created_by.clone()),
+            })
+            .collect(),
+        owners: owned
+            .iter()
+            .map(|size| Sized {
+                name: size.name.clone().unwrap_or_else(|| "(no package)".to_owned()),
+                bytes: size.bytes,
+            })
+            .collect(),
+        largest: inventory
+            .largest(50)
+            .iter()
+            .map(|file| Sized { name: format!("/{}", file.path), bytes: file.bytes })
+            .collect(),
+        packages,
+    }
+}

@@ -1,0 +1,140 @@
+//! Where the images of FROM come from: recipes, aliases, the local store.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use plim_build::{BaseError, BaseSource};
+use plim_oci::location::Location;
+use plim_oci::reference::Reference;
+use plim_oci::{Events, Image, Platform, read};
+
+use crate::base::{self, RecipeName};
+use crate::build::BuildOptions;
+use crate::{Failure, Workspace, aliases, place};
+
+/// The registry name under which plim's own recipes are used in a Dockerfile.
+pub(crate) const RECIPE_REGISTRY: &str = "plim.local";
+
+/// Answers the builder's questions for base images.
+pub(crate) struct Bases<'a> {
+    workspace: &'a Workspace,
+    options: &'a BuildOptions,
+    /// One lock a recipe: two stages that need the same one build it once.
+    recipes: Mutex<HashMap<String, Arc<Mutex<Option<Image>>>>>,
+}
+
+impl<'a> Bases<'a> {
+    /// Returns a source over the workspace's store, configuration and recipes.
+    pub(crate) fn new(workspace: &'a Workspace, options: &'a BuildOptions) -> Self {
+        Self { workspace, options, recipes: Mutex::default() }
+    }
+
+    fn find(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Image>, Failure> {
+        if name.starts_with("oci:") || name.starts_with("oci-archive:") || name.starts_with("docker-archive:") {
+            return self.elsewhere(name, platform, events).map(Some);
+        }
+        let reference = match place::parse(name)? {
+            Location::Name(reference) | Location::Store(reference) => reference,
+            other => return Err(Failure::tool(format!("{other} cannot be a base image"))),
+        };
+        if let Some(recipe) = self.recipe_of(&reference, events)? {
+            return self.recipe(&recipe, platform, events).map(Some);
+        }
+        if let Some(image) = self.alias_image(&reference) {
+            return self.find(&image, platform, events);
+        }
+        match self.workspace.store.resolve(&reference.to_string()) {
+            Ok(root) => Ok(Some(read::image(&self.workspace.store, &root, platform)?)),
+            Err(plim_oci::BlobError::NoSuchName { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The recipe that a name means: `plim.local/NAME:SUITE`, an alias of plim.toml, the table of `--bases plim`.
+    fn recipe_of(&self, reference: &Reference, events: &dyn Events) -> Result<Option<RecipeName>, Failure> {
+        let tag = reference.tag().unwrap_or("latest");
+        if reference.registry() == RECIPE_REGISTRY {
+            return RecipeName::parse(&format!("{}:{tag}", reference.repository())).map(Some);
+        }
+        if reference.digest().is_some() {
+            // a digest names exact content, for which no recipe can stand in
+            return Ok(None);
+        }
+        for alias in &self.workspace.config.alias {
+            if let (true, Some(recipe)) = (same_name(&alias.name, reference), &alias.recipe) {
+                return RecipeName::parse(recipe).map(Some);
+            }
+        }
+        let known = self.options.well_known_bases || self.workspace.config.build.bases.as_deref() == Some("plim");
+        match aliases::well_known(&reference.name(), tag).filter(|_| known) {
+            Some(recipe) => {
+                events.note(&format!("{} is plim.local/{recipe}:trixie (--bases plim)", reference.familiar()));
+                RecipeName::parse(recipe).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn alias_image(&self, reference: &Reference) -> Option<String> {
+        let alias = self.workspace.config.alias.iter().find(|alias| same_name(&alias.name, reference))?;
+        alias.image.clone()
+    }
+
+    fn recipe(&self, name: &RecipeName, platform: &Platform, events: &dyn Events) -> Result<Image, Failure> {
+        let slot = {
+            let mut recipes = self.recipes.lock().unwrap_or_else(PoisonError::into_inner);
+            recipes.entry(format!("{name} {platform}")).or_default().clone()
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(image) = &*slot {
+            return Ok(image.clone());
+        }
+        let mirror = self.options.mirror.as_deref();
+        let image = base::ensure(self.workspace, name, platform, mirror, base::Freshness::Cached, events)?.image;
+        *slot = Some(image.clone());
+        Ok(image)
+    }
+
+    /// Copies an image from a layout or archive into the store.
+    fn elsewhere(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Image, Failure> {
+        let opened = place::open(self.workspace, name)?;
+        plim_oci::copy::copy(&*opened.blobs, &self.workspace.store, &opened.root, events)?;
+        Ok(read::image(&self.workspace.store, &opened.root, platform)?)
+    }
+}
+
+impl BaseSource for Bases<'_> {
+    fn base(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Image>, BaseError> {
+        let found = self.find(name, platform, events).map_err(|failure| BaseError {
+            message: [vec![failure.message], failure.causes].concat().join(": "),
+            hint: failure.hint,
+            source: None,
+        })?;
+        if found.is_none() {
+            let known = name
+                .parse::<Reference>()
+                .ok()
+                .and_then(|reference| aliases::well_known(&reference.name(), reference.tag().unwrap_or("latest")));
+            let hint = match known {
+                Some(recipe) => format!(
+                    "--bases plim takes plim's own recipe `{recipe}` for it; or give it a meaning in plim.toml:\n\n\
+                     \x20     [[alias]]\n      name = \"{name}\"\n      recipe = \"{recipe}:trixie\""
+                ),
+                None => format!(
+                    "it is not in the local store, and registries are out of plim's reach so far: bring it with \
+                     `plim copy oci:DIR {name}` or `plim copy docker-archive:FILE {name}`, or name a recipe or image \
+                     for it with [[alias]] in plim.toml; `plim base list` names the recipes"
+                ),
+            };
+            return Err(BaseError::new(format!("there is no image {name}"), Some(hint)));
+        }
+        Ok(found)
+    }
+}
+
+/// Says whether an alias' name, short or long, is that reference.
+fn same_name(alias: &str, reference: &Reference) -> bool {
+    alias.parse::<Reference>().is_ok_and(|alias| {
+        alias.name() == reference.name() && alias.tag().unwrap_or("latest") == reference.tag().unwrap_or("latest")
+    })
+}

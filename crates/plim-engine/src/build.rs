@@ -1,0 +1,377 @@
+//! `plim build`: a Dockerfile and a context become an image in the store.
+
+use camino::{Utf8Path, Utf8PathBuf};
+pub use plim_build::Network;
+use plim_build::{Built, NamedContext, Request, Secret, SecretSpec, StepReport};
+use plim_dockerfile::ignore::Patterns;
+use plim_oci::archive;
+use plim_oci::compress::Compression;
+use plim_oci::layout::Layout;
+use plim_oci::reference::Reference;
+use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Image, Index, Platform, copy, media_type};
+use serde::Serialize;
+
+use crate::bases::Bases;
+use crate::{Failure, Kind, Workspace, housekeeping};
+
+/// What `plim build` is asked to do.
+#[derive(Debug)]
+pub struct BuildRequest {
+    /// The context's folder.
+    pub context: Utf8PathBuf,
+    /// The Dockerfile.
+    pub dockerfile: DockerfileSource,
+    /// Names of the image in the store.
+    pub tags: Vec<String>,
+    /// The stage to build.
+    pub target: Option<String>,
+    /// Values of ARGs.
+    pub build_args: Vec<(String, String)>,
+    /// Labels over those of the Dockerfile.
+    pub labels: Vec<(String, String)>,
+    /// Secrets by id.
+    pub secrets: Vec<(String, Vec<u8>)>,
+    /// Further contexts by name: a folder, `store:REF`, `docker-image://REF`, `oci:DIR`.
+    pub contexts: Vec<(String, String)>,
+    /// Do every step again.
+    pub no_cache: bool,
+    /// `os/arch[/variant]` each; none is this machine's, several make an index.
+    pub platforms: Vec<String>,
+    /// How layers are compressed: `gzip[:N]`, `zstd[:N]`, `none`.
+    pub compression: String,
+    /// Where to write the image besides the store.
+    pub outputs: Vec<ImageOutput>,
+    /// Lines of /etc/hosts in RUN steps.
+    pub extra_hosts: Vec<(String, String)>,
+    /// How steps run and where bases come from.
+    pub options: BuildOptions,
+}
+
+/// What `build` and `optimize` share.
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    /// RUN steps have loopback only; none asks the configuration.
+    pub network: Option<Network>,
+    /// CA bundle of RUN steps: file, `auto`, `none`; none asks the configuration.
+    pub ca_bundle: Option<String>,
+    /// Map well-known base names to plim's recipes.
+    pub well_known_bases: bool,
+    /// Debian mirror.
+    pub mirror: Option<String>,
+    /// `SOURCE_DATE_EPOCH`, when the caller's environment has it.
+    pub epoch: Option<i64>,
+}
+
+/// Where the Dockerfile is.
+#[derive(Debug, Clone)]
+pub enum DockerfileSource {
+    /// `Dockerfile` in the context, or `dockerfile`.
+    Default,
+    /// A file.
+    File(Utf8PathBuf),
+    /// Text from elsewhere, with a name for messages.
+    Text {
+        /// The name.
+        name: String,
+        /// The text.
+        text: Vec<u8>,
+    },
+}
+
+/// A file that the image is written to besides the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageOutput {
+    /// An OCI layout in one tar.
+    OciArchive(Utf8PathBuf),
+    /// An OCI layout.
+    OciLayout(Utf8PathBuf),
+    /// What `docker load` reads.
+    DockerArchive(Utf8PathBuf),
+}
+
+/// What `plim build` did.
+#[derive(Debug, Serialize)]
+pub struct BuildReport {
+    /// Digest of the image's manifest.
+    pub digest: Digest,
+    /// Names that it has in the store.
+    pub tags: Vec<String>,
+    /// Compressed bytes of its layers.
+    pub compressed_bytes: u64,
+    /// Number of its layers.
+    pub layers: usize,
+    /// The steps that touched files.
+    pub steps: Vec<StepReport>,
+}
+
+/// Builds the image, names it and writes it where it was asked for.
+pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events) -> Result<BuildReport, Failure> {
+    let tags = request
+        .tags
+        .iter()
+        .map(|tag| tag.parse::<Reference>().map_err(|error| Failure::from_error(&error)))
+        .collect::<Result<Vec<_>, _>>()?;
+    let platforms = request
+        .platforms
+        .iter()
+        .map(|text| {
+            text.parse::<Platform>()
+                .map_err(|error| Failure::tool(error).hint("--platform takes os/architecture, such as linux/arm64"))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let (mut images, mut steps) = (Vec::new(), Vec::new());
+    for platform in if platforms.is_empty() { vec![Platform::host()] } else { platforms } {
+        let mut build = prepare(workspace, request)?;
+        build.platform = platform.clone();
+        let (built, _) = execute(workspace, &build, &request.options, events)?;
+        images.push((platform, built.image));
+        steps.extend(built.steps);
+    }
+    let root = root(workspace, &images)?;
+    for tag in &tags {
+        workspace.store.tag(&tag.to_string(), &root)?;
+    }
+    for output in &request.outputs {
+        write_output(workspace, &root, &images, output, tags.first(), events)?;
+    }
+    housekeeping::tidy(workspace, events);
+    let layers: Vec<_> = images.iter().flat_map(|(_, image)| &image.layers).collect();
+    Ok(BuildReport {
+        digest: root.digest,
+        tags: tags.iter().map(ToString::to_string).collect(),
+        compressed_bytes: layers.iter().map(|layer| layer.descriptor.size).sum(),
+        layers: layers.len(),
+        steps,
+    })
+}
+
+/// The one image, or an index of several.
+fn root(workspace: &Workspace, images: &[(Platform, Image)]) -> Result<Descriptor, Failure> {
+    if let [(_, image)] = images {
+        return Ok(image.descriptor.clone());
+    }
+    let manifests = images
+        .iter()
+        .map(|(platform, image)| Descriptor { platform: Some(platform.clone()), ..image.descriptor.clone() })
+        .collect();
+    let index = serde_json::to_vec(&Index { manifests, ..Index::default() })
+        .map_err(|error| Failure::caused("failed to write the index", &error))?;
+    Ok(plim_oci::write::put(&workspace.store, media_type::OCI_INDEX, &index)?)
+}
+
+/// Turns what the user asked for into what the builder takes.
+fn prepare(workspace: &Workspace, request: &BuildRequest) -> Result<Request, Failure> {
+    let root = request.context.canonicalize_utf8().map_err(|error| {
+        Failure::caused(format!("failed to open the build context {}", request.context), &error)
+            .hint("the last argument of `plim build` is the folder whose files COPY can use")
+    })?;
+    if !root.is_dir() {
+        return Err(Failure::tool(format!("the build context {root} is no folder"))
+            .hint("give the folder, and the Dockerfile with -f"));
+    }
+    let dockerfile = read_dockerfile(&root, &request.dockerfile)?;
+    let mut build = Request::new(root.into(), dockerfile.text);
+    build.dockerfile_name = dockerfile.name;
+    build.ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    build.build_args.clone_from(&request.build_args);
+    build.labels.clone_from(&request.labels);
+    build.target.clone_from(&request.target);
+    build.secrets = request
+        .secrets
+        .iter()
+        .map(|(id, value)| SecretSpec { id: id.clone(), value: Secret::new(value.clone()) })
+        .collect();
+    for (name, place) in &request.contexts {
+        build.named_contexts.push((name.clone(), named_context(place)?));
+    }
+    build.no_cache = request.no_cache;
+    build.compression = request
+        .compression
+        .parse::<Compression>()
+        .map_err(|error| Failure::tool(error).hint("--compression takes gzip[:1-12], zstd[:1-22] or none"))?;
+    build.extra_hosts.clone_from(&request.extra_hosts);
+    configure(workspace, &mut build, &request.options)?;
+    Ok(build)
+}
+
+/// Sets what the options, the configuration and the host decide for every build.
+pub(crate) fn configure(workspace: &Workspace, build: &mut Request, options: &BuildOptions) -> Result<(), Failure> {
+    build.network = match (options.network, workspace.config.build.network.as_deref()) {
+        (Some(network), _) => network,
+        (None, None | Some("host")) => Network::Host,
+        (None, Some("none")) => Network::None,
+        (None, Some(other)) => {
+            return Err(Failure::tool(format!("`{other}` is no network for RUN steps"))
+                .hint("[build] network in plim.toml is `host` or `none`"));
+        }
+    };
+    build.offline = workspace.host.offline;
+    build.ca_bundle = workspace.ca_bundle(options.ca_bundle.as_deref())?.map(Into::into);
+    build.proxies.clone_from(&workspace.host.proxies);
+    build.epoch = options.epoch;
+    Ok(())
+}
+
+/// Runs a prepared build and returns its result with the time it took in seconds.
+pub(crate) fn execute(
+    workspace: &Workspace,
+    build: &Request,
+    options: &BuildOptions,
+    events: &dyn Events,
+) -> Result<(Built, f64), Failure> {
+    let bases = Bases::new(workspace, options);
+    let began = std::time::Instant::now();
+    let built = plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
+        .map_err(|error| failure(&error, build))?;
+    for warning in &built.warnings {
+        let place =
+            if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };
+        events.warn(&format!("{place}{}", warning.message));
+    }
+    Ok((built, began.elapsed().as_secs_f64()))
+}
+
+/// Turns the builder's error into a failure that shows the line it is about.
+fn failure(error: &plim_build::BuildError, build: &Request) -> Failure {
+    use plim_build::{BuildError, ErrorKind};
+    let mut failure = Failure::from_error(error).maybe_hint(error.hint());
+    failure.kind = match error.kind() {
+        ErrorKind::Subject => Kind::Subject,
+        ErrorKind::Tool => Kind::Tool,
+    };
+    match error {
+        BuildError::Step { output, .. } if !output.is_empty() => {
+            failure.detail = Some(output.iter().map(|line| format!("    | {line}")).collect::<Vec<_>>().join("\n"));
+        }
+        BuildError::Dockerfile { errors, name } => {
+            let source = String::from_utf8_lossy(&build.dockerfile);
+            failure.detail = Some(crate::lint::frames(name, &source, errors));
+        }
+        _ => {}
+    }
+    if let Some(line) = error.line() {
+        failure.message = format!("{}: {}", build.dockerfile_name, failure.message);
+        debug_assert!(line > 0, "lines are counted from 1");
+    }
+    failure
+}
+
+/// A Dockerfile and the ignore file that belongs to it, as texts.
+pub(crate) struct DockerfileText {
+    /// The Dockerfile.
+    pub(crate) text: Vec<u8>,
+    /// Its name for messages.
+    pub(crate) name: String,
+    /// The ignore file's text and path.
+    pub(crate) ignore: Option<(String, Utf8PathBuf)>,
+}
+
+/// Reads the Dockerfile and the ignore file that belongs to it.
+pub(crate) fn read_dockerfile(root: &Utf8Path, source: &DockerfileSource) -> Result<DockerfileText, Failure> {
+    match source {
+        DockerfileSource::Text { name, text } => Ok(DockerfileText {
+            text: text.clone(),
+            name: name.clone(),
+            ignore: read_if_there(root.join(".dockerignore"))?,
+        }),
+        DockerfileSource::Default => read_dockerfile(root, &DockerfileSource::File(root.join("Dockerfile"))),
+        DockerfileSource::File(path) => {
+            // as BuildKit has it, `dockerfile` will do where there is no `Dockerfile`
+            let lower = path.with_file_name("dockerfile");
+            let usual = path.file_name() == Some("Dockerfile") && !path.exists() && lower.is_file();
+            let path = if usual { &lower } else { path };
+            let text = std::fs::read(path).map_err(|error| {
+                Failure::caused(format!("failed to read {path}"), &error)
+                    .hint("-f names the Dockerfile; `plim optimize` writes one for a project without")
+            })?;
+            // NAME.dockerignore beside the Dockerfile wins over the context's .dockerignore
+            let ignore = match read_if_there(Utf8PathBuf::from(format!("{path}.dockerignore")))? {
+                Some(own) => Some(own),
+                None => read_if_there(root.join(".dockerignore"))?,
+            };
+            Ok(DockerfileText { text, name: path.strip_prefix(root).unwrap_or(path).to_string(), ignore })
+        }
+    }
+}
+
+fn read_if_there(path: Utf8PathBuf) -> Result<Option<(String, Utf8PathBuf)>, Failure> {
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some((text, path))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::caused(format!("failed to read {path}"), &error)),
+    }
+}
+
+/// Parses an ignore file; a malformed pattern is the subject's fault.
+pub(crate) fn parse_ignore(text: &str, path: &Utf8Path) -> Result<Patterns, Failure> {
+    Patterns::parse(text)
+        .map_err(|error| Failure { kind: Kind::Subject, ..Failure::caused(format!("failed to read {path}"), &error) })
+}
+
+fn named_context(place: &str) -> Result<NamedContext, Failure> {
+    if let Some(image) = place.strip_prefix("docker-image://") {
+        return Ok(NamedContext::Image(image.to_owned()));
+    }
+    if place.starts_with("store:") || place.starts_with("oci:") || place == "scratch" {
+        return Ok(NamedContext::Image(place.to_owned()));
+    }
+    let root = Utf8PathBuf::from(place);
+    if !root.is_dir() {
+        return Err(Failure::tool(format!("the build context {place} is no folder"))
+            .hint("--build-context takes NAME=FOLDER, NAME=store:REF, NAME=oci:DIR or NAME=docker-image://REF"));
+    }
+    let ignore = read_if_there(root.join(".dockerignore"))?;
+    let ignore = ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    Ok(NamedContext::Dir { root: root.into(), ignore })
+}
+
+/// Writes an image or index of the store to a file or layout.
+fn write_output(
+    workspace: &Workspace,
+    root: &Descriptor,
+    images: &[(Platform, Image)],
+    output: &ImageOutput,
+    name: Option<&Reference>,
+    events: &dyn Events,
+) -> Result<(), Failure> {
+    match output {
+        ImageOutput::OciLayout(dir) => {
+            let layout = Layout::create(dir)?;
+            copy::copy(&workspace.store, &layout, root, events)?;
+            layout.tag(name.and_then(Reference::tag).unwrap_or("latest"), root)?;
+        }
+        ImageOutput::OciArchive(file) => {
+            let tag = name.and_then(Reference::tag);
+            write_file(file, |out| Ok(archive::write_oci(&workspace.store, root, tag, out)?))?;
+        }
+        ImageOutput::DockerArchive(file) => {
+            let [(_, image)] = images else {
+                return Err(
+                    Failure::tool("a docker archive holds one platform").hint("--output type=oci holds several")
+                );
+            };
+            let names: Vec<Reference> = name.cloned().into_iter().collect();
+            write_file(file, |out| Ok(archive::write_docker(&workspace.store, image, &names, out)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes an archive by way of a temporary name; `-` is not taken, since standard output carries the digest.
+pub(crate) fn write_file(
+    path: &Utf8Path,
+    content: impl FnOnce(&mut dyn std::io::Write) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let failed = |error: &std::io::Error| Failure::caused(format!("failed to write {path}"), error);
+    let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
+    let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
+    content(&mut out)?;
+    out.flush().map_err(|error| failed(&error))?;
+    let file = out.into_inner().map_err(|error| failed(error.error()))?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(file.path(), mode).map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}

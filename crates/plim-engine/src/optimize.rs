@@ -1,0 +1,381 @@
+//! `plim optimize`: a project becomes a minimal image that provably still works.
+//!
+//! Reads top to bottom as the command works: detect, rewrite, build before, build after, prove, measure, report.
+
+mod measure;
+mod prove;
+mod report;
+mod savings;
+mod side;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bstr::BString;
+use camino::{Utf8Path, Utf8PathBuf};
+use plim_build::{Built, Request};
+use plim_dockerfile::ignore::Patterns;
+use plim_oci::layout::Layout;
+use plim_oci::reference::Reference;
+use plim_oci::{BlobsMut as _, Events, Image, copy};
+use plim_project::{Choices, Project, Rewrite, RewriteOptions, StackKind, StackProfile};
+
+pub use prove::{Behaviour, Probe, Proof};
+pub use report::{OptimizeReport, Outputs, ProjectSummary, Timings};
+pub use savings::Saving;
+pub use side::Side;
+
+use crate::build::{self, BuildOptions, DockerfileSource};
+use crate::workspace::write_whole;
+use crate::{Failure, Kind, Workspace, housekeeping};
+
+/// What `plim optimize` is asked to do.
+#[derive(Debug)]
+pub struct OptimizeRequest {
+    /// The project's folder.
+    pub dir: Utf8PathBuf,
+    /// Its Dockerfile; none is DIR/Dockerfile, where there is one.
+    pub file: Option<Utf8PathBuf>,
+    /// Put the new files in place.
+    pub write: bool,
+    /// Do not build the project's own Dockerfile.
+    pub no_before: bool,
+    /// The project's folder inside DIR, where there are several.
+    pub project: Option<Utf8PathBuf>,
+    /// The stack's name.
+    pub stack: Option<String>,
+    /// The start command as one would type it.
+    pub start: Option<String>,
+    /// The port.
+    pub port: Option<u16>,
+    /// Path of the health check.
+    pub health: Option<String>,
+    /// Further paths to compare.
+    pub probes: Vec<String>,
+    /// `NAME=value` for both containers.
+    pub probe_env: Vec<String>,
+    /// Seconds until the application must listen.
+    pub start_timeout: u64,
+    /// Build arguments of both builds.
+    pub build_args: Vec<(String, String)>,
+    /// Secrets of both builds, by id.
+    pub secrets: Vec<(String, Vec<u8>)>,
+    /// How steps run and where bases come from.
+    pub options: BuildOptions,
+}
+
+/// Returns the JSON schema of the report.
+pub fn json_schema() -> serde_json::Value {
+    schemars::schema_for!(OptimizeReport).to_value()
+}
+
+/// Optimizes the project. A proof that fails is a report whose `proof.passed` is false: the files are written
+/// to .plim all the same, never in place.
+pub fn optimize(
+    workspace: &Workspace,
+    request: &OptimizeRequest,
+    events: &dyn Events,
+) -> Result<OptimizeReport, Failure> {
+    let began = std::time::Instant::now();
+    let root = request.dir.canonicalize_utf8().map_err(|error| {
+        Failure::caused(format!("failed to open {}", request.dir), &error).hint("give the project's folder")
+    })?;
+
+    // detect
+    let project = detect(workspace, request, &root)?;
+    let profile = profile(&project)?;
+    for found in &profile.found {
+        events.note(&format!("{} ({})", found.what, found.why));
+    }
+    // with several projects in DIR, everything happens in the folder of the chosen one
+    let root = project.root.clone();
+    let own = own_dockerfile(request, &root, events)?;
+
+    // rewrite
+    let rewrite = plim_project::rewrite(&project, profile, &RewriteOptions::default())
+        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+    let out = out_dir(&root)?;
+    write_whole(&out.join("Dockerfile"), rewrite.dockerfile.as_bytes())?;
+    write_whole(&out.join(".dockerignore"), rewrite.dockerignore.as_bytes())?;
+
+    // build before, build after
+    let builds = Builds { workspace, request, root: &root, events };
+    let fresh = Dockerfile::generated(&rewrite)?;
+    let (old, new) = builds.both(own.as_ref().filter(|_| !request.no_before), &fresh)?;
+
+    // prove
+    let questions = questions(workspace, request, profile)?;
+    let task = events.start("prove", None);
+    let proof = prove::prove(workspace, old.as_ref().map(|old| &old.0), &new.0, &questions, events);
+    let verdict = match &proof {
+        Ok(proof) if proof.passed => format!("{} answers alike", proof.probes.len()),
+        _ => "failed".to_owned(),
+    };
+    events.finish(task, &verdict, !proof.as_ref().is_ok_and(|proof| proof.passed));
+    let proof = proof?;
+
+    // measure
+    let before_inventory = old.as_ref().map(|old| side::inventory(workspace, &old.0.image, events)).transpose()?;
+    let after_inventory = side::inventory(workspace, &new.0.image, events)?;
+    let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), profile, events)?;
+    let saved = before_inventory
+        .as_ref()
+        .zip(old.as_ref())
+        .map(|(inventory, old)| savings::savings(inventory, &after_inventory, &old.0.image.config.config.working_dir))
+        .unwrap_or_default();
+    let before = old
+        .as_ref()
+        .zip(before_inventory.as_ref())
+        .map(|(old, inventory)| Side::new(&old.0.image, inventory, old.1, rebuild.before));
+    let after = Side::new(&new.0.image, &after_inventory, new.1, rebuild.after);
+
+    // keep and write
+    let name = image_name(&root);
+    tag(workspace, &format!("{name}:optimized"), &new.0.image)?;
+    if let Some((built, _)) = &old {
+        tag(workspace, &format!("{name}:before"), &built.image)?;
+    }
+    let layout = Layout::create(out.join("image"))?;
+    copy::copy(&workspace.store, &layout, &new.0.image.descriptor, events)?;
+    layout.tag("latest", &new.0.image.descriptor)?;
+    let written = if request.write && proof.passed { in_place(&root, own.as_ref(), &rewrite)? } else { Vec::new() };
+
+    housekeeping::tidy(workspace, events);
+
+    let report = OptimizeReport::new(report::Parts {
+        root: &root,
+        name,
+        profile,
+        own: own.as_ref().map(|own| own.name.clone()),
+        before,
+        after,
+        saved,
+        proof,
+        notes: rewrite.notes.clone(),
+        explain: rewrite.explain.clone(),
+        written,
+        steps_before: old.map(|old| old.0.steps).unwrap_or_default(),
+        steps_after: new.0.steps,
+        seconds: began.elapsed().as_secs_f64(),
+    });
+    let json =
+        serde_json::to_vec_pretty(&report).map_err(|error| Failure::caused("failed to write the report", &error))?;
+    write_whole(&out.join("report.json"), &json)?;
+    Ok(report)
+}
+
+fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> Result<Project, Failure> {
+    let config = &workspace.config.project;
+    let stack = request.stack.as_ref().or(config.stack.as_ref()).map(|name| name.parse::<StackKind>());
+    let start = request.start.as_ref().or(config.start.as_ref()).map(|text| plim_project::parse_command(text));
+    let choices = Choices {
+        stack: stack
+            .transpose()
+            .map_err(|error| Failure::tool(error).hint("--stack, or stack in [project] of plim.toml"))?,
+        project_dir: request.project.clone().or_else(|| config.dir.clone()),
+        start: start.transpose().map_err(|error| {
+            Failure::caused("the start command cannot be run without a shell", &error)
+                .hint("give the program and its arguments; put shell code into a script of the project")
+        })?,
+        port: request.port.or(config.port),
+        health: request.health.clone().or_else(|| config.health.clone()),
+        dockerfile: request.file.as_ref().map(|file| {
+            let file = file.canonicalize_utf8().unwrap_or_else(|_| file.clone());
+            file.strip_prefix(root).unwrap_or(&file).to_owned()
+        }),
+    };
+    plim_project::detect(root, &choices)
+        .map_err(|error| Failure { kind: Kind::Subject, ..Failure::from_error(&error) }.maybe_hint(error.hint()))
+}
+
+fn profile(project: &Project) -> Result<&StackProfile, Failure> {
+    project.stacks.first().ok_or_else(|| Failure::subject("no stack was detected"))
+}
+
+/// A Dockerfile with the ignore patterns that belong to it.
+struct Dockerfile {
+    name: String,
+    path: Utf8PathBuf,
+    text: Vec<u8>,
+    ignore: Option<Patterns>,
+}
+
+impl Dockerfile {
+    fn generated(rewrite: &Rewrite) -> Result<Self, Failure> {
+        let ignore = Patterns::parse(&rewrite.dockerignore)
+            .map_err(|error| Failure::caused("the generated .dockerignore is malformed", &error))?;
+        Ok(Self {
+            name: ".plim/Dockerfile".to_owned(),
+            path: ".plim/Dockerfile".into(),
+            text: rewrite.dockerfile.clone().into_bytes(),
+            ignore: Some(ignore),
+        })
+    }
+}
+
+/// The project's own Dockerfile, if it has one.
+fn own_dockerfile(
+    request: &OptimizeRequest,
+    root: &Utf8Path,
+    events: &dyn Events,
+) -> Result<Option<Dockerfile>, Failure> {
+    let path = match &request.file {
+        // named from where the command runs
+        Some(file) => file.canonicalize_utf8().map_err(|error| {
+            Failure::caused(format!("failed to open {file}"), &error).hint("-f names the Dockerfile")
+        })?,
+        None => root.join("Dockerfile"),
+    };
+    if request.file.is_none() && !path.exists() {
+        events.note("there is no Dockerfile: only the new image is shown");
+        return Ok(None);
+    }
+    let own = build::read_dockerfile(root, &DockerfileSource::File(path.clone()))?;
+    let (ignore, place) = own.ignore.unwrap_or_else(|| (String::new(), root.join(".dockerignore")));
+    // plim's own output must neither change the old image nor miss its cache
+    let ignore = build::parse_ignore(&format!("{ignore}\n/.plim\n"), &place)?;
+    Ok(Some(Dockerfile { name: own.name, path, text: own.text, ignore: Some(ignore) }))
+}
+
+/// A finished build and the seconds that it took.
+type Timed = (Built, f64);
+
+/// Builds of one project.
+struct Builds<'a> {
+    workspace: &'a Workspace,
+    request: &'a OptimizeRequest,
+    root: &'a Utf8Path,
+    events: &'a dyn Events,
+}
+
+impl Builds<'_> {
+    /// Builds both Dockerfiles at the same time: one waits for the network while the other uses the processor.
+    fn both(&self, own: Option<&Dockerfile>, fresh: &Dockerfile) -> Result<(Option<Timed>, Timed), Failure> {
+        let (old, new) = std::thread::scope(|scope| {
+            let old = own.map(|own| scope.spawn(|| self.run("build before", own, BTreeMap::new())));
+            let new = self.run("build after", fresh, BTreeMap::new());
+            let old = old.map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(Failure::tool("the build of the old image ended unexpectedly")))
+            });
+            (old, new)
+        });
+        let old = old.transpose().map_err(|failure| Failure {
+            hint: failure.hint.or_else(|| {
+                Some("the project's own Dockerfile does not build; --no-before optimizes without it".to_owned())
+            }),
+            ..failure
+        })?;
+        Ok((old, new?))
+    }
+
+    /// Builds a Dockerfile over the project, with some files replaced; returns the time it took in seconds.
+    fn run(
+        &self,
+        title: &str,
+        dockerfile: &Dockerfile,
+        overrides: BTreeMap<BString, Vec<u8>>,
+    ) -> Result<Timed, Failure> {
+        let mut build = Request::new(self.root.into(), dockerfile.text.clone());
+        build.dockerfile_name.clone_from(&dockerfile.name);
+        build.ignore.clone_from(&dockerfile.ignore);
+        build.context.overrides = overrides;
+        build.build_args.clone_from(&self.request.build_args);
+        build.secrets = self
+            .request
+            .secrets
+            .iter()
+            .map(|(id, value)| plim_build::SecretSpec { id: id.clone(), value: plim_build::Secret::new(value.clone()) })
+            .collect();
+        build::configure(self.workspace, &mut build, &self.request.options)?;
+        let task = self.events.start(title, None);
+        let result = build::execute(self.workspace, &build, &self.request.options, self.events);
+        let detail = match &result {
+            Ok((built, _)) => {
+                let all = built.steps.len();
+                let cached = built.steps.iter().filter(|step| step.cached).count();
+                if cached == all && all > 0 { "cached".to_owned() } else { format!("{cached} of {all} steps cached") }
+            }
+            Err(_) => "failed".to_owned(),
+        };
+        self.events.finish(task, &detail, result.is_err());
+        result
+    }
+}
+
+fn questions(
+    workspace: &Workspace,
+    request: &OptimizeRequest,
+    profile: &StackProfile,
+) -> Result<prove::Questions, Failure> {
+    let port = profile.port.ok_or_else(|| {
+        Failure::subject("the port on which the application listens is unknown")
+            .hint("--port, or port in [project] of plim.toml")
+    })?;
+    let mut paths = vec![profile.health.clone().unwrap_or_else(|| "/".to_owned())];
+    for path in workspace.config.prove.probes.iter().chain(&request.probes) {
+        if !paths.contains(path) {
+            paths.push(path.clone());
+        }
+    }
+    let configured = workspace.config.prove.env.iter().map(|(name, value)| format!("{name}={value}"));
+    let env = configured.chain(request.probe_env.iter().cloned()).collect();
+    Ok(prove::Questions { port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
+}
+
+/// DIR/.plim, which keeps itself out of version control.
+fn out_dir(root: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
+    let out = root.join(".plim");
+    std::fs::create_dir_all(&out).map_err(|error| Failure::caused(format!("failed to create {out}"), &error))?;
+    write_whole(&out.join(".gitignore"), b"*\n")?;
+    Ok(out)
+}
+
+/// Names an image in the store as every other command will look for it.
+fn tag(workspace: &Workspace, name: &str, image: &Image) -> Result<(), Failure> {
+    let reference: Reference =
+        name.parse().map_err(|error| Failure::caused(format!("failed to name {name}"), &error))?;
+    Ok(workspace.store.tag(&reference.to_string(), &image.descriptor)?)
+}
+
+/// Puts the new files in place and keeps the old ones as `*.before`; returns what was written.
+fn in_place(root: &Utf8Path, own: Option<&Dockerfile>, rewrite: &Rewrite) -> Result<Vec<Utf8PathBuf>, Failure> {
+    let dockerfile = own.map_or_else(|| root.join("Dockerfile"), |own| own.path.clone());
+    if !dockerfile.starts_with(root) {
+        return Err(Failure::tool(format!("{dockerfile} lies outside of the project and is not overwritten"))
+            .hint("copy .plim/Dockerfile and .plim/.dockerignore to their places by hand"));
+    }
+    // NAME.dockerignore beside the Dockerfile wins over .dockerignore, so that is where the new patterns must go
+    let special = Utf8PathBuf::from(format!("{dockerfile}.dockerignore"));
+    let ignore = if special.exists() { special } else { root.join(".dockerignore") };
+    let mut written = Vec::new();
+    for (path, text) in [(dockerfile, &rewrite.dockerfile), (ignore, &rewrite.dockerignore)] {
+        let kept = Utf8PathBuf::from(format!("{path}.before"));
+        if path.exists() && !kept.exists() {
+            std::fs::copy(&path, &kept)
+                .map_err(|error| Failure::caused(format!("failed to keep {path} as {kept}"), &error))?;
+        }
+        write_whole(&path, text.as_bytes())?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// The image's name in the store: the folder's, in the characters that references allow.
+fn image_name(root: &Utf8Path) -> String {
+    let folder = root.file_name().unwrap_or("app").to_lowercase();
+    let name: String = folder.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "app".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::image_name;
+
+    #[test]
+    fn image_names_are_legal_references() {
+        assert_eq!(image_name("/x/My App_2".into()), "my-app-2");
+        assert_eq!(image_name("/".into()), "app");
+        assert_eq!(image_name("/x/__".into()), "app");
+    }
+}

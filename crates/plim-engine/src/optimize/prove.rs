@@ -1,0 +1,400 @@
+//! The proof: both images are started in the sandbox and asked the same questions.
+//!
+//! Each container has a network namespace of its own with loopback only, so ports never clash with the host's or with each
+//! other's, and both can run at the same time. The new image gets the stricter room: a read-only root with a tmpfs on /tmp.
+
+use std::time::{Duration, Instant};
+
+use plim_build::Built;
+use plim_oci::probe::{self, Answer};
+use plim_oci::{Events, Image};
+use plim_sandbox::Container;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::run::{Overrides, prepare, sandbox_failure};
+use crate::{Failure, Kind, Workspace};
+
+/// How long a container may take to end after it was asked to; Docker's grace.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+/// The signal that no process can catch.
+const SIGKILL: i32 = 9;
+/// How long one answer may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Time between two looks at a port that is not open yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Questions {
+    /// Where the application listens.
+    pub(crate) port: u16,
+    /// Paths to GET, the health check first.
+    pub(crate) paths: Vec<String>,
+    /// `NAME=value` for both containers.
+    pub(crate) env: Vec<String>,
+    /// How long the application may take to listen.
+    pub(crate) start_limit: Duration,
+}
+
+/// The outcome of the proof.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Proof {
+    /// Nothing went wrong.
+    pub passed: bool,
+    /// The port asked.
+    pub port: u16,
+    /// The answers, path by path.
+    pub probes: Vec<Probe>,
+    /// How the old image ran; absent when it was not built.
+    pub before: Option<Behaviour>,
+    /// How the new image ran.
+    pub after: Behaviour,
+    /// The new image ran on a read-only root.
+    pub read_only_root: bool,
+    /// What went wrong, in words.
+    pub failures: Vec<String>,
+}
+
+/// How a container started and stopped.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Behaviour {
+    /// The user it ran as, as the image names it.
+    pub user: String,
+    /// Milliseconds until it listened.
+    pub start_ms: u64,
+    /// Milliseconds from SIGTERM to its end; the whole grace of ten seconds where process 1 does not listen to the signal.
+    pub stop_ms: u64,
+    /// It ended by itself after SIGTERM, within the grace.
+    pub stopped: bool,
+}
+
+/// One question and both answers.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Probe {
+    /// The path asked with GET.
+    pub path: String,
+    /// Status of the old image.
+    pub before: Option<u16>,
+    /// Status of the new image.
+    pub after: u16,
+    /// The old image's body changes from call to call or from start to start, so only status, type and the shape of
+    /// JSON were compared.
+    pub volatile: bool,
+    /// The answers are the same.
+    pub same: bool,
+}
+
+impl Probe {
+    fn only_body_differs(&self) -> bool {
+        !self.same && self.before == Some(self.after)
+    }
+}
+
+/// What one container answered.
+struct Served {
+    behaviour: Behaviour,
+    /// Two answers for each path: a body that differs between them is volatile.
+    answers: Vec<[Answer; 2]>,
+}
+
+/// Starts the images, asks, compares and stops them. A container that does not start or answer is a failure
+/// with its log; differing answers are in the proof.
+pub(crate) fn prove(
+    workspace: &Workspace,
+    before: Option<&Built>,
+    after: &Built,
+    questions: &Questions,
+    events: &dyn Events,
+) -> Result<Proof, Failure> {
+    let (old, new) = std::thread::scope(|scope| {
+        let old = before.map(|built| scope.spawn(|| serve(workspace, built, "before", false, questions, events)));
+        let new = serve(workspace, after, "after", true, questions, events);
+        let old = old.map(|thread| {
+            thread.join().unwrap_or_else(|_| Err(Failure::tool("the proof of the old image ended unexpectedly")))
+        });
+        (old, new)
+    });
+    let old = old.transpose().map_err(|failure| {
+        let said = failure.hint.clone();
+        Failure {
+            hint: Some(said.unwrap_or_else(|| {
+                "the project's own image does not start here: --no-before proves the new image alone".to_owned()
+            })),
+            ..failure
+        }
+    })?;
+    let new = new?;
+    let proof = compare(old.as_ref(), &new, &[], questions);
+    match (before, &old) {
+        // a body that differs may differ with every start (a time, an id): the old image is asked once more to know
+        (Some(built), Some(old)) if proof.probes.iter().any(Probe::only_body_differs) => {
+            let again = serve(workspace, built, "before", false, questions, events)?;
+            Ok(compare(Some(old), &new, &again.answers, questions))
+        }
+        _ => Ok(proof),
+    }
+}
+
+/// Compares the answers; `again` are those of a second start of the old image, where there was one.
+fn compare(old: Option<&Served>, new: &Served, again: &[[Answer; 2]], questions: &Questions) -> Proof {
+    let mut failures = Vec::new();
+    let mut probes = Vec::new();
+    for (index, path) in questions.paths.iter().enumerate() {
+        let [after, _] = &new.answers[index];
+        let probe = if let Some([first, second]) = old.map(|old| &old.answers[index]) {
+            let restarted = again.get(index).is_some_and(|[restarted, _]| restarted.body != first.body);
+            let volatile = first.body != second.body || restarted;
+            let same = first.status == after.status
+                && first.content_type == after.content_type
+                && (first.body == after.body || volatile && same_shape(&first.body, &after.body));
+            if !same {
+                failures.push(format!("GET {path}: {}", difference(first, after)));
+            }
+            Probe { path: path.clone(), before: Some(first.status), after: after.status, volatile, same }
+        } else {
+            let same = after.status < 500;
+            if !same {
+                failures.push(format!("GET {path} answers {}", after.status));
+            }
+            Probe { path: path.clone(), before: None, after: after.status, volatile: false, same }
+        };
+        probes.push(probe);
+    }
+    if !new.behaviour.stopped && old.is_none_or(|old| old.behaviour.stopped) {
+        failures.push(format!("the new image did not stop within {} s of SIGTERM", STOP_GRACE.as_secs()));
+    }
+    Proof {
+        passed: failures.is_empty(),
+        port: questions.port,
+        probes,
+        before: old.map(|old| old.behaviour.clone()),
+        after: new.behaviour.clone(),
+        read_only_root: true,
+        failures,
+    }
+}
+
+/// Says whether two bodies that change by themselves are alike: JSON with the same keys and kinds of values, or no JSON.
+fn same_shape(before: &[u8], after: &[u8]) -> bool {
+    use serde_json::Value;
+    fn alike(a: &Value, b: &Value) -> bool {
+        match (a, b) {
+            (Value::Object(a), Value::Object(b)) => {
+                a.len() == b.len() && a.iter().all(|(key, value)| b.get(key).is_some_and(|other| alike(value, other)))
+            }
+            (Value::Array(a), Value::Array(b)) => match (a.first(), b.first()) {
+                (Some(a), Some(b)) => alike(a, b),
+                _ => true,
+            },
+            _ => std::mem::discriminant(a) == std::mem::discriminant(b),
+        }
+    }
+    match (serde_json::from_slice::<Value>(before), serde_json::from_slice::<Value>(after)) {
+        (Ok(before), Ok(after)) => alike(&before, &after),
+        (Err(_), Err(_)) => true,
+        _ => false,
+    }
+}
+
+fn difference(before: &Answer, after: &Answer) -> String {
+    if before.status != after.status {
+        return format!("status {} before, {} after", before.status, after.status);
+    }
+    if before.content_type != after.content_type {
+        return format!("content type `{}` before, `{}` after", before.content_type, after.content_type);
+    }
+    format!("another body: {} before, {} after", excerpt(&before.body), excerpt(&after.body))
+}
+
+fn excerpt(body: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(body).chars().take(120).collect();
+    if body.len() > 120 { format!("{text:?}… ({} bytes)", body.len()) } else { format!("{text:?}") }
+}
+
+/// Runs one image through the questions.
+fn serve(
+    workspace: &Workspace,
+    built: &Built,
+    which: &str,
+    read_only: bool,
+    questions: &Questions,
+    events: &dyn Events,
+) -> Result<Served, Failure> {
+    let overrides = Overrides { env: questions.env.clone(), read_only, isolated: true, ..Overrides::default() };
+    let name = format!("the image {which}");
+    // the builder's own directories: nothing is unpacked again
+    let chain = built.root.chain(&workspace.build_state(), events).map_err(|error| Failure::from_error(&error))?;
+    let image = &built.image;
+    let prepared = prepare(workspace, image, Some(chain), &overrides, events)?;
+    let mut container = plim_sandbox::start(&prepared.spec).map_err(|error| sandbox_failure(&name, &error))?;
+    let start_ms = wait_for_port(&mut container, which, questions, events)?;
+    let mut answers = Vec::new();
+    for path in &questions.paths {
+        let ask = || probe::get(questions.port, path, ANSWER_LIMIT);
+        let pair = container
+            .in_network(|| Ok([ask()?, ask()?]))
+            .map_err(|error| sandbox_failure(&name, &error))?
+            .map_err(|error: probe::ProbeError| {
+                failed(&container, Failure::caused(format!("{name} gave no answer to GET {path}"), &error))
+            })?;
+        answers.push(pair);
+    }
+    let (stop_ms, stopped) = stop(&mut container, image, &name)?;
+    let user = match image.config.config.user.as_str() {
+        "" => "root".to_owned(),
+        user => user.to_owned(),
+    };
+    Ok(Served { behaviour: Behaviour { user, start_ms, stop_ms, stopped }, answers })
+}
+
+fn wait_for_port(
+    container: &mut Container,
+    which: &str,
+    questions: &Questions,
+    events: &dyn Events,
+) -> Result<u64, Failure> {
+    let began = Instant::now();
+    let running = |error: &plim_sandbox::SandboxError| sandbox_failure(which, error);
+    loop {
+        if let Some(exit) = container.try_wait().map_err(|error| running(&error))? {
+            let how = match exit.signal {
+                Some(signal) => format!("was ended by signal {signal}"),
+                None => format!("ended with exit code {}", exit.code),
+            };
+            let failure =
+                Failure::subject(format!("the image {which} {how} before it listened on port {}", questions.port))
+                    .hint("--start, --port and --probe-env say how the application is started; its log is above");
+            return Err(failed(container, failure));
+        }
+        if container.in_network(|| probe::listens(questions.port)).map_err(|error| running(&error))? {
+            return Ok(began.elapsed().as_millis() as u64);
+        }
+        if events.cancelled() {
+            return Err(Failure::tool("interrupted"));
+        }
+        if began.elapsed() > questions.start_limit {
+            let failure = Failure::subject(format!(
+                "the image {which} did not listen on port {} within {} s",
+                questions.port,
+                questions.start_limit.as_secs()
+            ))
+            .hint("--port names another port, --start-timeout waits longer; its log is above");
+            return Err(failed(container, failure));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
+/// Adds the container's log to a failure of the subject.
+fn failed(container: &Container, failure: Failure) -> Failure {
+    let log = container.logs();
+    let log = String::from_utf8_lossy(&log);
+    let lines: Vec<&str> = log.lines().collect();
+    let tail: Vec<String> =
+        lines.iter().skip(lines.len().saturating_sub(40)).map(|line| format!("    | {line}")).collect();
+    let detail = if tail.is_empty() { "    (the container wrote nothing)".to_owned() } else { tail.join("\n") };
+    Failure { kind: Kind::Subject, ..failure.detail(detail) }
+}
+
+/// Asks the container to end as a runtime does, and waits.
+fn stop(container: &mut Container, image: &Image, name: &str) -> Result<(u64, bool), Failure> {
+    let signal = image.config.config.stop_signal.as_deref().and_then(signal_number).unwrap_or(15);
+    if signal != SIGKILL && !catches(container.pid(), signal) {
+        // the kernel drops signals that process 1 has no handler for: waiting would only spend the grace
+        return Ok((STOP_GRACE.as_millis() as u64, false));
+    }
+    let began = Instant::now();
+    container.signal(signal).map_err(|error| sandbox_failure(name, &error))?;
+    let exit = container.wait_timeout(STOP_GRACE).map_err(|error| sandbox_failure(name, &error))?;
+    Ok((began.elapsed().as_millis() as u64, exit.is_some()))
+}
+
+/// Says whether a process has a handler for a signal (proc(5), `SigCgt`); when that cannot be read, it may have.
+fn catches(pid: i32, signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    match mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()) {
+        Some(mask) if (1..=64).contains(&signal) => mask & (1 << (signal - 1)) != 0,
+        _ => true,
+    }
+}
+
+/// The number of a STOPSIGNAL: a number, `SIGINT` or `INT`.
+fn signal_number(text: &str) -> Option<i32> {
+    if let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let number = match name {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "KILL" => 9,
+        "USR1" => 10,
+        "USR2" => 12,
+        "TERM" => 15,
+        "WINCH" => 28,
+        _ => return None,
+    };
+    Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(bodies: [&str; 2], status: u16) -> Served {
+        let answer = |body: &str| Answer { status, content_type: "text/plain".to_owned(), body: body.into() };
+        Served {
+            behaviour: Behaviour { user: "root".to_owned(), start_ms: 1, stop_ms: 1, stopped: true },
+            answers: vec![bodies.map(answer)],
+        }
+    }
+
+    fn questions() -> Questions {
+        Questions { port: 8080, paths: vec!["/".to_owned()], env: Vec::new(), start_limit: Duration::from_secs(1) }
+    }
+
+    #[test]
+    fn another_body_is_a_failure() {
+        let proof = compare(Some(&served(["a", "a"], 200)), &served(["b", "b"], 200), &[], &questions());
+        assert!(!proof.passed);
+        assert_eq!(proof.failures, ["GET /: another body: \"a\" before, \"b\" after"]);
+    }
+
+    #[test]
+    fn a_body_that_changes_by_itself_is_compared_by_status_only() {
+        let proof = compare(Some(&served(["1", "2"], 200)), &served(["3", "4"], 200), &[], &questions());
+        assert!(proof.passed && proof.probes[0].volatile);
+    }
+
+    #[test]
+    fn a_body_that_changes_with_every_start_is_compared_by_its_shape() {
+        let body = |text: &'static str| served([text, text], 200);
+        let again = body(r#"{"since": 2}"#).answers;
+        let first = body(r#"{"since": 1}"#);
+        assert!(compare(Some(&first), &body(r#"{"since": 3}"#), &again, &questions()).passed);
+        assert!(!compare(Some(&first), &body(r#"{"error": 3}"#), &again, &questions()).passed);
+        assert!(!compare(Some(&first), &body(r#"{"since": 3}"#), &first.answers, &questions()).passed);
+    }
+
+    #[test]
+    fn another_status_is_a_failure() {
+        let proof = compare(Some(&served(["a", "a"], 200)), &served(["a", "a"], 404), &[], &questions());
+        assert_eq!(proof.failures, ["GET /: status 200 before, 404 after"]);
+    }
+
+    #[test]
+    fn alone_the_new_image_must_not_answer_with_a_server_error() {
+        assert!(compare(None, &served(["a", "a"], 404), &[], &questions()).passed);
+        assert!(!compare(None, &served(["a", "a"], 500), &[], &questions()).passed);
+    }
+
+    #[test]
+    fn a_new_image_that_ignores_sigterm_fails_where_the_old_one_stopped() {
+        let mut new = served(["a", "a"], 200);
+        new.behaviour.stopped = false;
+        assert!(!compare(Some(&served(["a", "a"], 200)), &new, &[], &questions()).passed);
+    }
+}

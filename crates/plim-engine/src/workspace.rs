@@ -1,0 +1,120 @@
+//! What every command works with: the store, the caches, the configuration and the host.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use jiff::Timestamp;
+use plim_index::Indexes;
+use plim_oci::http::{Client, ClientOptions, Proxies};
+use plim_oci::layout::Layout;
+
+use crate::{Config, Failure};
+
+/// What the program knows of the machine that it runs on; filled by the command line from the environment.
+#[derive(Debug, Clone)]
+pub struct Host {
+    /// `$XDG_DATA_HOME/plimsoll`.
+    pub data: Utf8PathBuf,
+    /// `$XDG_CACHE_HOME/plimsoll`.
+    pub cache: Utf8PathBuf,
+    /// `/etc/apt`, or wherever apt's configuration is.
+    pub apt: Vec<Utf8PathBuf>,
+    /// The host's CA bundle, when the host trusts more than its distribution ships.
+    pub ca_bundle: Option<Utf8PathBuf>,
+    /// Proxy variables (`HTTP_PROXY`, …).
+    pub proxies: Vec<(String, String)>,
+    /// No network connection may be opened.
+    pub offline: bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// The store, the caches, the configuration and the host.
+#[derive(Debug)]
+pub struct Workspace {
+    /// What the machine is like.
+    pub host: Host,
+    /// What the project or the user decided.
+    pub config: Config,
+    /// The local image store.
+    pub store: Layout,
+    /// The indexes of layers.
+    pub indexes: Indexes,
+    /// The one HTTP client.
+    pub http: Client,
+}
+
+impl Workspace {
+    /// Opens the directories, making them where they are missing.
+    pub fn open(host: Host, config: Config) -> Result<Self, Failure> {
+        for dir in [&host.data, &host.cache] {
+            std::fs::create_dir_all(dir).map_err(|error| {
+                Failure::caused(format!("failed to create {dir}"), &error)
+                    .hint("--data and --cache (PLIM_DATA, PLIM_CACHE) choose other folders")
+            })?;
+        }
+        let store = Layout::create(host.data.join("store"))?;
+        let indexes = Indexes::new(host.cache.join("index"));
+        let http = Client::new(&ClientOptions {
+            ca_bundle: host.ca_bundle.clone().map(Into::into),
+            proxies: proxies(&host.proxies),
+            ..ClientOptions::default()
+        })
+        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+        Ok(Self { host, config, store, indexes, http })
+    }
+
+    /// Returns the directories that builds share.
+    pub fn build_state(&self) -> plim_build::State {
+        plim_build::State {
+            store: self.store.clone(),
+            snapshots: self.host.data.join("snapshots").into(),
+            cache: self.host.cache.join("build").into(),
+            mounts: self.host.cache.join("mounts").into(),
+        }
+    }
+
+    /// Returns a directory below the cache, made where it is missing.
+    pub fn cache_dir(&self, name: &str) -> Result<Utf8PathBuf, Failure> {
+        let dir = self.host.cache.join(name);
+        std::fs::create_dir_all(&dir).map_err(|error| Failure::caused(format!("failed to create {dir}"), &error))?;
+        Ok(dir)
+    }
+
+    /// Decides which CA bundle RUN steps see: a flag, the configuration, or the host's own additions.
+    pub fn ca_bundle(&self, flag: Option<&str>) -> Result<Option<Utf8PathBuf>, Failure> {
+        match flag.or(self.config.build.ca_bundle.as_deref()).unwrap_or("auto") {
+            "none" => Ok(None),
+            "auto" => Ok(self.host.ca_bundle.clone()),
+            file if Utf8Path::new(file).is_file() => Ok(Some(file.into())),
+            file => Err(Failure::tool(format!("the CA bundle {file} is no file"))
+                .hint("--ca-bundle takes a PEM file, `auto` or `none`")),
+        }
+    }
+}
+
+/// Picks the proxies of plim's own transfers from the variables; lower case wins, as curl has it.
+fn proxies(variables: &[(String, String)]) -> Proxies {
+    let get = |name: &str| {
+        let lower = name.to_lowercase();
+        let find = |wanted: &str| variables.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+        find(&lower).or_else(|| find(name))
+    };
+    Proxies {
+        http: get("HTTP_PROXY").or_else(|| get("ALL_PROXY")),
+        https: get("HTTPS_PROXY").or_else(|| get("ALL_PROXY")),
+        no_proxy: get("NO_PROXY").unwrap_or_default(),
+    }
+}
+
+/// Writes a file by way of a temporary name, so that no reader and no crash sees half of it.
+pub(crate) fn write_whole(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let failed = |error: &std::io::Error| Failure::caused(format!("failed to write {path}"), error);
+    let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
+    file.write_all(bytes).map_err(|error| failed(&error))?;
+    // a private temporary file becomes an ordinary one
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    std::fs::set_permissions(file.path(), mode).map_err(|error| failed(&error))?;
+    file.persist(path).map_err(|error| failed(&error.error))?;
+    Ok(())
+}
