@@ -1,0 +1,19 @@
+//! `plim analyze`.
+
+use clap::Args;
+
+use super::Output;
+
+/// Show what is in an image: layers, packages, the largest owners and paths.
+#[derive(Debug, Args)]
+pub(crate) struct Analyze {
+    /// The image: a name in the local store, oci:DIR, oci-archive:FILE or docker-archive:FILE.
+    #[arg(value_name = "IMAGE")]
+    pub(crate) image: String,
+    /// Rows of each table; 0 shows all.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) rows: usize,
+    /// Report format, optionally into a file; may be repeated: text, json, json=FILE.
+    #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
+    pub(crate) output: Vec<Output>,
+}

@@ -1,0 +1,65 @@
+//! `plim build`.
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::{Bases, NetworkFlags};
+
+const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
+  plim build -t shop:1 .                                         into the local store
+  plim build --output type=oci,dest=shop.tar .                   an OCI archive
+  plim build --secret id=token,env=TOKEN -t shop:1 .             a secret that stays out of every layer
+  plim build --build-context docs=../docs --target web -t web .  a second context, one stage";
+
+/// Build an image from a Dockerfile, without a daemon.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_field_names, reason = "the flags have the names that users know")]
+pub(crate) struct Build {
+    /// The build context: a folder.
+    #[arg(value_name = "CONTEXT", default_value = ".")]
+    pub(crate) context: Utf8PathBuf,
+    /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile].
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub(crate) file: Option<Utf8PathBuf>,
+    /// Name of the image in the local store; may be repeated.
+    #[arg(short, long, value_name = "NAME[:TAG]")]
+    pub(crate) tag: Vec<String>,
+    /// Build this stage and stop.
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
+    /// Value of an ARG; without `=` it is taken from the environment. May be repeated.
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub(crate) build_arg: Vec<String>,
+    /// Label of the image; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) label: Vec<String>,
+    /// Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) secret: Vec<String>,
+    /// A further context for COPY --from=NAME: a folder, store:REF or oci:DIR.
+    #[arg(long, value_name = "NAME=PLACE")]
+    pub(crate) build_context: Vec<String>,
+    /// Ignore what earlier builds left.
+    #[arg(long, overrides_with = "no_cache")]
+    pub(crate) no_cache: bool,
+    /// Platforms of the image, with commas; only that of this machine can execute RUN. Several make an index.
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',', env = "PLIM_PLATFORM")]
+    pub(crate) platform: Vec<String>,
+    /// Write the image: type=oci,dest=FILE | type=oci,tar=false,dest=DIR | type=docker,dest=FILE.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) output: Vec<String>,
+    /// Layer compression: gzip, gzip:LEVEL, zstd, zstd:LEVEL, none.
+    #[arg(long, value_name = "KIND", default_value = "gzip")]
+    pub(crate) compression: String,
+    /// Write the image's digest to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) iidfile: Option<Utf8PathBuf>,
+    /// Extra line of /etc/hosts in RUN steps: NAME:ADDRESS.
+    #[arg(long, value_name = "NAME:ADDRESS")]
+    pub(crate) add_host: Vec<String>,
+    #[command(flatten)]
+    pub(crate) network: NetworkFlags,
+    #[command(flatten)]
+    pub(crate) bases: Bases,
+}

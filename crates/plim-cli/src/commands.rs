@@ -1,0 +1,106 @@
+//! One module per command: arguments become an engine request, the report becomes text.
+
+pub(crate) mod analyze;
+pub(crate) mod base;
+pub(crate) mod build;
+pub(crate) mod copy;
+pub(crate) mod debug;
+pub(crate) mod images;
+pub(crate) mod lint;
+pub(crate) mod optimize;
+pub(crate) mod run;
+
+mod parse;
+
+use camino::Utf8Path;
+use plim_engine::{Config, Failure, Workspace};
+use serde::Serialize;
+
+use crate::args::{Bases, BasesFrom, Format, Global, NetworkFlags, NetworkMode, Output};
+use crate::env;
+use crate::printer::Printer;
+use crate::progress::Progress;
+
+/// What every command gets.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    /// The flags that every command takes.
+    pub(crate) global: &'a Global,
+    /// Where output goes.
+    pub(crate) printer: Printer,
+}
+
+impl Context<'_> {
+    /// Reads the configuration that holds for a folder.
+    pub(crate) fn config(&self, dir: &Utf8Path) -> Result<Config, Failure> {
+        match &self.global.config {
+            Some(file) => Config::read(file),
+            None => Config::discover(dir),
+        }
+    }
+
+    /// Opens the store and the caches, with the configuration that holds for a folder.
+    pub(crate) fn workspace(&self, dir: &Utf8Path) -> Result<Workspace, Failure> {
+        // here and not earlier: it starts a thread, and a process with threads cannot enter a user namespace
+        env::catch_interrupts();
+        Workspace::open(env::host(self.global), self.config(dir)?)
+    }
+
+    /// Returns a listener that shows progress.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::new(self.printer, self.printer.redraws())
+    }
+
+    /// Writes a report in the formats asked for; `text` renders it for people.
+    pub(crate) fn write<T: Serialize>(
+        &self,
+        outputs: &[Output],
+        report: &T,
+        text: impl Fn() -> String,
+    ) -> Result<(), Failure> {
+        for output in outputs {
+            let rendered = match output.format {
+                Format::Text => text(),
+                Format::Json => json(report)?,
+                Format::Short | Format::Sarif => {
+                    return Err(Failure::tool("this report has the formats text and json"));
+                }
+            };
+            self.write_one(output, &rendered)?;
+        }
+        Ok(())
+    }
+
+    /// Writes one rendering to its file or to standard output.
+    pub(crate) fn write_one(&self, output: &Output, rendered: &str) -> Result<(), Failure> {
+        match &output.path {
+            Some(path) => std::fs::write(path, rendered)
+                .map_err(|error| Failure::caused(format!("failed to write {path}"), &error)),
+            None => self
+                .printer
+                .answer(rendered)
+                .map_err(|error| Failure::caused("failed to write to standard output", &error)),
+        }
+    }
+}
+
+fn json<T: Serialize>(report: &T) -> Result<String, Failure> {
+    let mut text = serde_json::to_string_pretty(report)
+        .map_err(|error| Failure::caused("failed to write the report as JSON", &error))?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// Turns the flags that builds share into the engine's options.
+pub(crate) fn build_options(network: &NetworkFlags, bases: &Bases) -> plim_engine::build::BuildOptions {
+    plim_engine::build::BuildOptions {
+        network: network.network.map(|mode| match mode {
+            NetworkMode::Host => plim_engine::build::Network::Host,
+            NetworkMode::None => plim_engine::build::Network::None,
+        }),
+        ca_bundle: network.ca_bundle.clone(),
+        well_known_bases: bases.bases == Some(BasesFrom::Plim),
+        mirror: bases.mirror.clone(),
+        epoch: env::epoch(),
+    }
+}

@@ -1,0 +1,77 @@
+//! `plim analyze`.
+
+use plim_engine::Failure;
+use plim_engine::analyze::{self, AnalyzeReport};
+
+use super::Context;
+use crate::Outcome;
+use crate::args::analyze::Analyze;
+use crate::numbers::{Table, bytes, count};
+
+/// Runs the command.
+pub(crate) fn run(context: &Context<'_>, args: &Analyze) -> Result<Outcome, Failure> {
+    let workspace = context.workspace(".".into())?;
+    let report = analyze::analyze(&workspace, &args.image, &context.progress())?;
+    context.write(&args.output, &report, || text(&report, args.rows))?;
+    Ok(Outcome::Good)
+}
+
+fn text(report: &AnalyzeReport, rows: usize) -> String {
+    let rows = if rows == 0 { usize::MAX } else { rows };
+    let mut out = format!("{}\n{}, {}\n\n", report.subject, report.digest, report.platform);
+    let mut totals = Table::new(1);
+    totals.row(["size", &bytes(report.size_bytes)]);
+    totals.row(["download", &bytes(report.compressed_bytes)]);
+    totals.row(["files", &count(report.files)]);
+    totals.row(["packages", &count(report.packages.len() as u64)]);
+    totals.row(["hidden by later layers", &bytes(report.hidden_bytes)]);
+    totals.row(["runs as", &report.user]);
+    totals.row(["shell", report.shells.first().map_or("no", String::as_str)]);
+    totals.row(["package manager", report.package_managers.first().map_or("no", String::as_str)]);
+    out.push_str(&totals.render());
+
+    out.push_str("\nlayers\n");
+    let mut layers = Table::new(0);
+    for (number, layer) in report.layers.iter().enumerate() {
+        layers.row([
+            &(number + 1).to_string(),
+            &bytes(layer.size_bytes),
+            &bytes(layer.compressed_bytes),
+            &format!("{} files", count(layer.files)),
+            "",
+        ]);
+    }
+    for (line, layer) in layers.render().lines().zip(&report.layers) {
+        let made: String = layer.created_by.as_deref().unwrap_or("").chars().take(90).collect();
+        out.push_str(&format!("{line}  {made}\n"));
+    }
+    section(&mut out, "size by owner", &report.owners, rows);
+    section(&mut out, "largest files", &report.largest, rows);
+
+    out.push_str("\npackages\n");
+    let mut packages = Table::new(3);
+    for package in report.packages.iter().take(rows) {
+        packages.row([package.kind.as_str(), &package.name, &package.version, &bytes(package.bytes)]);
+    }
+    out.push_str(&packages.render());
+    rest(&mut out, report.packages.len(), rows);
+    out
+}
+
+fn section(out: &mut String, title: &str, rows: &[analyze::Sized], shown: usize) {
+    out.push_str(&format!("\n{title}\n"));
+    let mut table = Table::new(0);
+    for row in rows.iter().take(shown) {
+        table.row([bytes(row.bytes).as_str()]);
+    }
+    for (line, row) in table.render().lines().zip(rows) {
+        out.push_str(&format!("{line}  {}\n", row.name));
+    }
+    rest(out, rows.len(), shown);
+}
+
+fn rest(out: &mut String, all: usize, shown: usize) {
+    if all > shown {
+        out.push_str(&format!("  … {} more, --rows 0 shows all\n", all - shown));
+    }
+}

@@ -1,0 +1,141 @@
+//! Texts of flags that name pairs and files.
+
+use camino::Utf8PathBuf;
+use plim_engine::Failure;
+use plim_engine::build::ImageOutput;
+use plim_engine::run::Volume;
+
+use crate::env;
+
+/// `NAME=VALUE`.
+pub(crate) fn pair(flag: &str, text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err(Failure::tool(format!("`{text}` is no NAME=VALUE")).hint(format!("write --{flag} NAME=VALUE"))),
+    }
+}
+
+/// `NAME=VALUE`, or `NAME` with the value from the environment; a name that is not set there is left out.
+pub(crate) fn build_arg(text: &str) -> Result<Option<(String, String)>, Failure> {
+    if text.contains('=') {
+        return pair("build-arg", text).map(Some);
+    }
+    Ok(env::user_variable(text).map(|value| (text.to_owned(), value)))
+}
+
+/// All build arguments, see [`build_arg`].
+pub(crate) fn build_args(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    Ok(texts.iter().map(|text| build_arg(text)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// `id=NAME,src=FILE`, `id=NAME,env=VARIABLE`, or `id=NAME` for the variable of that name. Errors never show the value.
+pub(crate) fn secret(text: &str) -> Result<(String, Vec<u8>), Failure> {
+    let hint = "write --secret id=NAME,src=FILE or --secret id=NAME,env=VARIABLE";
+    let (mut id, mut file, mut variable) = (None, None, None);
+    for part in text.split(',') {
+        match part.split_once('=') {
+            Some(("id", value)) => id = Some(value.to_owned()),
+            Some(("src" | "source", value)) => file = Some(Utf8PathBuf::from(value)),
+            Some(("env", value)) => variable = Some(value.to_owned()),
+            Some(("type", "file" | "env")) => {}
+            _ => return Err(Failure::tool("a --secret has a key that plim does not know").hint(hint)),
+        }
+    }
+    let id = id.filter(|id| !id.is_empty()).ok_or_else(|| Failure::tool("a --secret has no id").hint(hint))?;
+    let value = match (file, variable) {
+        (Some(file), None) => std::fs::read(&file)
+            .map_err(|error| Failure::caused(format!("failed to read the secret `{id}` from {file}"), &error))?,
+        (None, variable) => {
+            let name = variable.unwrap_or_else(|| id.clone());
+            env::user_variable(&name)
+                .ok_or_else(|| {
+                    Failure::tool(format!("the secret `{id}` wants the variable {name}, which is not set")).hint(hint)
+                })?
+                .into_bytes()
+        }
+        (Some(_), Some(_)) => return Err(Failure::tool(format!("the secret `{id}` has both src and env")).hint(hint)),
+    };
+    Ok((id, value))
+}
+
+/// `type=oci|docker,dest=PLACE[,tar=false]`.
+pub(crate) fn output(text: &str) -> Result<ImageOutput, Failure> {
+    let hint = "write --output type=oci,dest=FILE, type=oci,tar=false,dest=DIR or type=docker,dest=FILE";
+    let (mut kind, mut dest, mut tar) = (None, None, true);
+    for part in text.split(',') {
+        match part.split_once('=') {
+            Some(("type", value)) => kind = Some(value),
+            Some(("dest", value)) => dest = Some(Utf8PathBuf::from(value)),
+            Some(("tar", value)) => tar = value != "false",
+            _ => return Err(Failure::tool(format!("`{part}` in --output {text} is not known")).hint(hint)),
+        }
+    }
+    let dest = dest.ok_or_else(|| Failure::tool(format!("--output {text} has no dest")).hint(hint))?;
+    match (kind, tar) {
+        (Some("oci"), true) => Ok(ImageOutput::OciArchive(dest)),
+        (Some("oci"), false) => Ok(ImageOutput::OciLayout(dest)),
+        (Some("docker"), _) => Ok(ImageOutput::DockerArchive(dest)),
+        _ => Err(Failure::tool(format!("--output {text} has no type that plim writes")).hint(hint)),
+    }
+}
+
+/// `NAME:ADDRESS`, where the address may be IPv6 in brackets or not.
+pub(crate) fn extra_host(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once([':', '=']) {
+        Some((name, address)) if !name.is_empty() && !address.is_empty() => {
+            Ok((name.to_owned(), address.trim_start_matches('[').trim_end_matches(']').to_owned()))
+        }
+        _ => Err(Failure::tool(format!("`{text}` is no NAME:ADDRESS")).hint("write --add-host NAME:ADDRESS")),
+    }
+}
+
+/// `SOURCE:TARGET[:ro]`.
+pub(crate) fn volume(text: &str) -> Result<Volume, Failure> {
+    let hint = "write -V SOURCE:TARGET or -V SOURCE:TARGET:ro, TARGET with a leading slash";
+    let parts: Vec<&str> = text.split(':').collect();
+    let (source, target, read_only) = match parts[..] {
+        [source, target] | [source, target, "rw"] => (source, target, false),
+        [source, target, "ro"] => (source, target, true),
+        _ => return Err(Failure::tool(format!("`{text}` is no volume")).hint(hint)),
+    };
+    if !target.starts_with('/') {
+        return Err(Failure::tool(format!("`{target}` is no absolute path")).hint(hint));
+    }
+    let source = camino::absolute_utf8(camino::Utf8Path::new(source))
+        .map_err(|error| Failure::caused(format!("failed to find {source}"), &error))?;
+    if !source.exists() {
+        return Err(Failure::tool(format!("there is no {source} to mount")).hint(hint));
+    }
+    Ok(Volume { source, target: target.to_owned(), read_only })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_archives_unless_told_otherwise() {
+        assert_eq!(output("type=oci,dest=a.tar").unwrap(), ImageOutput::OciArchive("a.tar".into()));
+        assert_eq!(output("type=oci,tar=false,dest=d").unwrap(), ImageOutput::OciLayout("d".into()));
+        assert!(output("type=local,dest=d").is_err());
+        assert!(output("type=oci").is_err());
+    }
+
+    #[test]
+    fn a_secret_error_does_not_show_the_text() {
+        let failure = secret("hunter2").unwrap_err();
+        assert!(!format!("{failure:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_address_may_be_ipv6() {
+        assert_eq!(extra_host("db:[::1]").unwrap(), ("db".to_owned(), "::1".to_owned()));
+        assert!(extra_host("db").is_err());
+    }
+
+    #[test]
+    fn a_volume_needs_an_absolute_target() {
+        assert!(volume("/:data").is_err());
+        assert!(volume("/:/data:ro").unwrap().read_only);
+    }
+}

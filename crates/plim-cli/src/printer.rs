@@ -1,0 +1,128 @@
+//! Every decision about standard output and standard error is made here.
+//!
+//! Standard output carries the answer and nothing else; progress, warnings and errors go to standard error.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::args::{ColorChoice, Global, ProgressStyle};
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Knows how much to print, where, and with which colours.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Printer {
+    quiet: u8,
+    verbose: u8,
+    progress: ProgressStyle,
+    unicode: bool,
+}
+
+#[expect(
+    clippy::unused_self,
+    reason = "whoever prints holds the printer, whether or not this stream looks at its settings"
+)]
+impl Printer {
+    /// Decides from the flags and the terminal; also sets the colour choice of the whole process.
+    pub(crate) fn new(global: &Global, unicode: bool) -> Self {
+        match global.color {
+            ColorChoice::Auto => {}
+            ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+            ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        Self { quiet: global.quiet, verbose: global.verbose, progress: global.progress, unicode }
+    }
+
+    /// Says whether progress is shown at all.
+    pub(crate) fn shows_progress(self) -> bool {
+        self.quiet == 0 && self.progress != ProgressStyle::None
+    }
+
+    /// Says whether progress lines are redrawn in place.
+    pub(crate) fn redraws(self) -> bool {
+        self.progress == ProgressStyle::Auto && std::io::stderr().is_terminal()
+    }
+
+    /// Says whether the summary and the next step are printed.
+    pub(crate) fn shows_summary(self) -> bool {
+        self.quiet == 0
+    }
+
+    /// Returns the number of -v.
+    pub(crate) fn verbose(self) -> u8 {
+        self.verbose
+    }
+
+    /// Says whether standard output shows colours.
+    pub(crate) fn colours(self) -> bool {
+        anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
+    }
+
+    /// Returns the mark of a finished task.
+    pub(crate) fn mark(self, good: bool) -> String {
+        let (style, sign) = match (good, self.unicode) {
+            (true, true) => (GREEN, "✓"),
+            (true, false) => (GREEN, "ok"),
+            (false, true) => (RED, "✗"),
+            (false, false) => (RED, "failed"),
+        };
+        format!("{style}{sign}{style:#}")
+    }
+
+    /// Removes colours where standard error shows none.
+    pub(crate) fn styled(self, text: &str) -> String {
+        match anstream::AutoStream::choice(&std::io::stderr()) {
+            anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// Prints a line of progress.
+    pub(crate) fn log(self, text: &str) {
+        if self.shows_progress() {
+            let _ = writeln!(anstream::stderr(), "{text}");
+        }
+    }
+
+    /// Prints the answer. A reader that went away is no error.
+    pub(crate) fn answer(self, text: &str) -> std::io::Result<()> {
+        let mut out = anstream::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Prints a warning.
+    pub(crate) fn warning(self, text: &str) {
+        if self.quiet < 2 {
+            let _ = writeln!(anstream::stderr(), "{YELLOW}warning:{YELLOW:#} {text}");
+        }
+    }
+
+    /// Prints the one suggestion that a command ends with.
+    pub(crate) fn next_step(self, command: &str) {
+        if self.shows_summary() {
+            let _ = writeln!(anstream::stderr(), "next: {CYAN}{command}{CYAN:#}");
+        }
+    }
+
+    /// Prints an error with its causes, what was printed by the thing that failed, and what to do.
+    pub(crate) fn error(self, message: &str, causes: &[String], detail: Option<&str>, hint: Option<&str>) {
+        let mut err = anstream::stderr().lock();
+        let _ = writeln!(err, "{RED}error:{RED:#} {message}");
+        for cause in causes {
+            let _ = writeln!(err, "  caused by: {cause}");
+        }
+        if let Some(detail) = detail {
+            let _ = writeln!(err, "\n{}", detail.trim_end());
+        }
+        if let Some(hint) = hint {
+            let _ = writeln!(err, "\n{CYAN}hint:{CYAN:#} {hint}");
+        }
+    }
+}

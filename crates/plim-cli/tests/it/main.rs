@@ -1,0 +1,23 @@
+//! What a user types and sees: every test runs the built `plim` in a home of its own and looks at standard output, standard
+//! error and exit code together.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
+mod env;
+mod rootfs;
+
+mod analyze;
+mod base;
+mod build;
+mod config;
+mod copy;
+mod debug;
+mod help;
+mod images;
+mod lint;
+mod optimize;
+mod pipe;
+mod run;
+mod run_steps;
+mod secrets;
+mod user;
