@@ -1,0 +1,59 @@
+//! Images: names, documents, layers.
+
+use std::io::Read;
+
+use plim_oci::compress::decompressor;
+use plim_oci::tar::{Limits, TarError, read_layer};
+use plim_oci::{ImageConfig, Index, Location, Manifest, Reference};
+
+/// What a name displays as parses to the same name.
+pub fn reference(data: &[u8]) {
+    crate::text(data, |text| {
+        if let Ok(reference) = text.parse::<Reference>() {
+            let shown = reference.to_string();
+            assert_eq!(shown.parse().as_ref(), Ok(&reference), "{shown}");
+            let familiar = reference.familiar();
+            assert_eq!(familiar.parse().as_ref(), Ok(&reference), "{familiar}");
+        }
+        if let Ok(location) = text.parse::<Location>() {
+            let shown = location.to_string();
+            assert_eq!(shown.parse().as_ref(), Ok(&location), "{shown}");
+        }
+    });
+}
+
+/// A document that was read is written so that it reads the same.
+pub fn documents(data: &[u8]) {
+    round_trip::<Manifest>(data);
+    round_trip::<Index>(data);
+    round_trip::<ImageConfig>(data);
+}
+
+fn round_trip<T: serde::Serialize + for<'de> serde::Deserialize<'de> + PartialEq + std::fmt::Debug>(data: &[u8]) {
+    if let Ok(value) = serde_json::from_slice::<T>(data) {
+        let written = serde_json::to_vec(&value).expect("what was read can be written");
+        assert_eq!(serde_json::from_slice::<T>(&written).expect("what was written can be read"), value);
+    }
+}
+
+/// A layer, compressed or not, is read or refused; paths stay below the root and contents have their size.
+pub fn tar(data: &[u8]) {
+    let limits = Limits { entries: 1000, ..Limits::default() };
+    check(data, &limits);
+    check(decompressor(data).take(16 << 20), &limits);
+}
+
+fn check(reader: impl Read, limits: &Limits) {
+    let _ = read_layer(reader, limits, &mut |head, content| -> Result<(), TarError> {
+        assert!(!head.path.starts_with(b"/") && !head.path.ends_with(b"/"), "{}", head.path);
+        let parts = head.path.split(|byte| *byte == b'/');
+        assert!(
+            head.path.is_empty() || parts.into_iter().all(|part| !matches!(part, b"" | b"." | b"..")),
+            "{}",
+            head.path
+        );
+        let read = std::io::copy(content, &mut std::io::sink())?;
+        assert_eq!(read, head.size, "{}", head.path);
+        Ok(())
+    });
+}
