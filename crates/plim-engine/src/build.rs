@@ -246,6 +246,8 @@ fn failure(error: &plim_build::BuildError, build: &Request) -> Failure {
         BuildError::Dockerfile { errors, name } => {
             let source = String::from_utf8_lossy(&build.dockerfile);
             failure.detail = Some(crate::lint::frames(name, &source, errors));
+            // each frame has its own
+            failure.hint = None;
         }
         _ => {}
     }

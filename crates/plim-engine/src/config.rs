@@ -36,12 +36,22 @@ pub struct ProjectConfig {
     pub stack: Option<String>,
     /// Folder of the project inside the repository.
     pub dir: Option<Utf8PathBuf>,
-    /// The command that starts the application.
-    pub start: Option<String>,
+    /// The command that starts the application, as text or as a list of words.
+    pub start: Option<StartCommand>,
     /// The port on which it listens.
     pub port: Option<u16>,
     /// Path of its health check.
     pub health: Option<String>,
+}
+
+/// `start` of `[project]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a command as text or as a list of words")]
+pub enum StartCommand {
+    /// As one would type it: `python -m shop`.
+    Text(String),
+    /// Word by word: `["python", "-m", "shop"]`.
+    Words(Vec<String>),
 }
 
 /// `[[alias]]`: in FROM, `name` means `recipe` or `image`.
@@ -147,12 +157,22 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use super::Config;
+    use super::{Config, StartCommand};
 
     #[test]
     fn an_unknown_key_is_an_error_that_shows_its_line() {
         let failure = Config::parse("[project]\nstrat = \"x\"\n", "plim.toml".into()).unwrap_err();
         assert!(failure.detail.unwrap().contains("strat"));
+    }
+
+    #[test]
+    fn the_start_command_is_text_or_words() {
+        let start = |text: &str| Config::parse(text, "plim.toml".into()).map(|config| config.project.start);
+        let text = start("[project]\nstart = \"python -m shop\"\n").unwrap();
+        assert_eq!(text, Some(StartCommand::Text("python -m shop".to_owned())));
+        let words = start("[project]\nstart = [\"python\", \"-m\", \"shop\"]\n").unwrap();
+        assert_eq!(words, Some(StartCommand::Words(["python", "-m", "shop"].map(str::to_owned).to_vec())));
+        assert!(start("[project]\nstart = 7\n").unwrap_err().message.contains("list of words"));
     }
 
     #[test]

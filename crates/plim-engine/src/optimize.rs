@@ -26,6 +26,7 @@ pub use savings::Saving;
 pub use side::Side;
 
 use crate::build::{self, BuildOptions, DockerfileSource};
+use crate::config::StartCommand;
 use crate::workspace::write_whole;
 use crate::{Failure, Kind, Workspace, housekeeping};
 
@@ -167,7 +168,11 @@ pub fn optimize(
 fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> Result<Project, Failure> {
     let config = &workspace.config.project;
     let stack = request.stack.as_ref().or(config.stack.as_ref()).map(|name| name.parse::<StackKind>());
-    let start = request.start.as_ref().or(config.start.as_ref()).map(|text| plim_project::parse_command(text));
+    let start = match (&request.start, &config.start) {
+        (Some(text), _) | (None, Some(StartCommand::Text(text))) => Some(plim_project::parse_command(text)),
+        (None, Some(StartCommand::Words(words))) => Some(Ok(words.clone())),
+        (None, None) => None,
+    };
     let choices = Choices {
         stack: stack
             .transpose()

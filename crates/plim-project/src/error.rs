@@ -107,12 +107,12 @@ impl DetectError {
         match self {
             Self::Read { .. } | Self::Manifest { .. } => None,
             Self::TooLarge { .. } => Some("run plim in the folder of one project".to_owned()),
-            Self::Nothing { elsewhere, .. } => {
-                let first = elsewhere.first()?;
-                Some(format!("there is a project in {first}: pass `--project {first}`"))
-            }
+            Self::Nothing { elsewhere, .. } => Some(match elsewhere.first() {
+                Some(first) => format!("there is a project in {first}: pass `--project {first}`"),
+                None => "give the folder that holds one of these files".to_owned(),
+            }),
             Self::Unsupported { .. } => {
-                Some("lint, analyze, scan and slim work on the project's own Dockerfile and image all the same".to_owned())
+                Some("`plim lint`, `plim build` and `plim analyze` work on the project's own Dockerfile and image all the same".to_owned())
             }
             Self::Ambiguous { flag, key: "", .. } => Some(format!("choose with `{flag}`")),
             Self::Ambiguous { flag, key, .. } => Some(format!("choose with `{flag}`, or with `{key}` in plim.toml")),

@@ -58,7 +58,7 @@ fn two_stacks() {
     let node = folder.detect_with(&Choices { stack: Some(StackKind::Node), ..Choices::default() }).unwrap_err();
     assert_snapshot!(told(&node), @r"
     error: node projects cannot be rewritten yet (package.json shows one)
-    hint: lint, analyze, scan and slim work on the project's own Dockerfile and image all the same
+    hint: `plim lint`, `plim build` and `plim analyze` work on the project's own Dockerfile and image all the same
     ");
 }
 
