@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use bstr::BString;
 use plim_build::snapshot::{Chain, LayerOptions, Snapshots, View, chain_id, layer_from_dir};
-use plim_debian::{Archive, ArchiveOptions, DebianError, Level, Recipe, Transport, TransportError};
+use plim_debian::{Archive, ArchiveOptions, DebianError, Level, Recipe};
 use plim_oci::compress::Compression;
-use plim_oci::http::Client;
 use plim_oci::reference::Reference;
 use plim_oci::{
-    Blobs as _, BlobsMut as _, Descriptor, Digest, Events, History, Image, Layer, ObserveLayers as _, Platform, TaskId,
-    read, write,
+    Blobs as _, BlobsMut as _, Descriptor, Digest, Events, History, Image, Layer, ObserveLayers as _, Platform, read,
+    write,
 };
 use plim_sandbox::{Network, ResolvConf, RootFs, Spec};
 use schemars::JsonSchema;
@@ -168,7 +167,7 @@ fn make(
         offline: host.offline,
         ..ArchiveOptions::new(workspace.cache_dir("debian")?.into(), host.now)
     };
-    let archive = Archive::new(options, Mirrors { client: workspace.http.clone() });
+    let archive = Archive::new(options, workspace.http.clone());
     let plan = archive.plan(name.recipe, platform, events).map_err(|error| failed(&error))?;
     for note in plan.notes() {
         tracing::debug!(recipe = %name, "{note}");
@@ -200,36 +199,6 @@ fn make(
         packages: plan.packages().count(),
     };
     Ok(Made { image, record })
-}
-
-/// Fetches a mirror's files with plim's one HTTP client.
-struct Mirrors {
-    client: Client,
-}
-
-impl Transport for Mirrors {
-    fn bytes(&self, url: &str, limit: u64) -> Result<Vec<u8>, TransportError> {
-        self.client.get_bytes(url, limit).map_err(|error| transport_error(&error))
-    }
-
-    fn download(
-        &self,
-        url: &str,
-        dest: &std::path::Path,
-        digest: &Digest,
-        size: u64,
-        events: &dyn Events,
-        task: TaskId,
-    ) -> Result<(), TransportError> {
-        self.client.download(url, dest, Some((digest, size)), events, task).map_err(|error| transport_error(&error))
-    }
-}
-
-fn transport_error(error: &plim_oci::http::HttpError) -> TransportError {
-    let text = Failure::from_error(error);
-    let message = [vec![text.message], text.causes].concat().join(": ");
-    let missing = matches!(error, plim_oci::http::HttpError::Status { status: 404 | 410, .. });
-    if missing { TransportError::missing(message) } else { TransportError::new(message) }
 }
 
 /// Makes the levels of a plan one above the other.
