@@ -84,12 +84,48 @@ pub struct Declared {
     pub extras: Vec<Told<String>>,
     /// Python commands that RUN steps execute, which prepare files: `python manage.py collectstatic`.
     pub prepare: Vec<Told<Vec<String>>>,
+    /// Every command of the RUN steps that make the image, in order: those of stages that files are copied from first.
+    pub commands: Vec<RunCommand>,
+    /// What is copied from other stages and images.
+    pub copies_from: Vec<Told<CopyFrom>>,
     /// Whether the project is installed as a package (`pip install .`).
     pub project_installed: Option<Told<()>>,
     /// What is copied from the project: source, and absolute destination.
     pub copies: Vec<Told<CopyPair>>,
     /// Whether the whole project is copied, by `COPY . …` or by a pattern.
     pub copies_everything: bool,
+}
+
+/// A simple command of a RUN step, taken out of its lists, conditions and pipes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunCommand {
+    /// The number of the stage, from 0.
+    pub stage: usize,
+    /// Whether that stage is the last one or one that it is based on; others only give files to it.
+    pub in_image: bool,
+    /// The line of the RUN.
+    pub line: usize,
+    /// The directory in which it runs: WORKDIR, and `cd` before it in the same step.
+    pub cwd: String,
+    /// Assignments in front of it.
+    pub env: Vec<(String, String)>,
+    /// Program and arguments, variables replaced where their values are known.
+    pub words: Vec<String>,
+}
+
+/// A COPY from another stage or an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyFrom {
+    /// The stage or image as named.
+    pub from: String,
+    /// The number of the stage, when it is one.
+    pub stage: Option<usize>,
+    /// The absolute paths there.
+    pub sources: Vec<String>,
+    /// The absolute path in the image; ends with `/` when the sources go into it under their own names.
+    pub dest: String,
+    /// The author's `--chown`.
+    pub chown: Option<String>,
 }
 
 /// One source of a COPY.

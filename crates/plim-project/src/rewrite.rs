@@ -1,7 +1,10 @@
 //! From facts to a Dockerfile and its `.dockerignore`. Pure: the same facts give the same bytes.
 
+mod ending;
 mod explain;
 mod ignore;
+mod libraries;
+mod parts;
 mod python;
 mod text;
 

@@ -55,9 +55,14 @@ RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfo
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash {{ compile }} || true
 {% endif %}
 
+{% include "libraries" %}
 # {{ runtime_comment }}
 #~ {{ runtime_base_why }}
 FROM {{ runtime_base }}
+{% if libraries %}
+#~ {{ libraries_why }}
+COPY --from=libraries /libraries /
+{% endif %}
 {% if system %}
 #~ {{ system_why }}
 RUN apt-get update && \
@@ -79,34 +84,4 @@ COPY --from=build {{ deps }} {{ site }}
 COPY --from=build {{ workdir }} {{ workdir }}
 {% endif %}
 
-{% for volume in volumes %}
-#~ {{ volume.why }}
-VOLUME {{ volume.words }}
-{% endfor %}
-{% if expose %}
-#~ {{ expose_why }}
-EXPOSE {{ expose }}
-{% endif %}
-{% if labels %}
-#~ {{ labels_why }}
-LABEL {% for pair in labels %}{{ pair }}{% if not loop.last %} \
-    {%+ endif %}{% endfor %}
-
-{% endif %}
-{% if stop_signal %}
-#~ {{ stop_signal_why }}
-STOPSIGNAL {{ stop_signal }}
-{% endif %}
-{% if healthcheck %}
-#~ {{ healthcheck_why }}
-HEALTHCHECK {{ healthcheck }}
-{% endif %}
-# a number, so that Kubernetes can see that it is not root
-#~ {{ user_why }}
-USER {{ user }}
-#~ {{ start_why }}
-ENTRYPOINT {{ entrypoint }}
-{% if cmd %}
-#~ {{ start_why }}
-CMD {{ cmd }}
-{% endif %}
+{% include "ending" %}

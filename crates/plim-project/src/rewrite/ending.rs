@@ -1,0 +1,158 @@
+//! How every last stage ends: environment, ports, health, user, start.
+
+use minijinja::{Value, context};
+use plim_dockerfile::HealthcheckTest;
+
+use super::parts::{at, found, found_or, pair};
+use super::text;
+use crate::project::{Project, StackProfile};
+
+/// The user without rights: the number that distroless images call `nonroot`. Where no passwd file says so, its group must
+/// be named, or it would be root's.
+const USER: &str = "65532";
+const USER_AND_GROUP: &str = "65532:65532";
+
+/// What the stack says about the end of its last stage.
+pub(super) struct Ending<'a> {
+    /// Environment of the stack; the profile's and the author's come on top.
+    pub(super) env: &'a [(&'a str, &'a str)],
+    /// What the environment is for.
+    pub(super) env_why: &'a str,
+    /// The base knows user 65532 by name.
+    pub(super) user_known: bool,
+    /// The fixed words of the start command, program first.
+    pub(super) entrypoint: &'a [String],
+    /// A program in the image that asks `http://127.0.0.1:PORT/PATH`, and the name of who asks; none where the image has none.
+    pub(super) ask: Option<Asker<'a>>,
+}
+
+/// A program that asks for a path on a port, as words, and its name.
+pub(super) type Asker<'a> = (&'a dyn Fn(u16, &str) -> Vec<String>, &'a str);
+
+impl Ending<'_> {
+    /// Returns the context of the template `ending`.
+    pub(super) fn context(&self, project: &Project, profile: &StackProfile, notes: &mut Vec<String>) -> Value {
+        let declared = &project.evidence.declared;
+        let (healthcheck, healthcheck_why) = self.healthcheck(project, profile, notes);
+        let (user, user_why) = user(project, self.user_known, notes);
+        if profile.port.is_some_and(|port| port < 1024) {
+            notes.push(
+                "ports below 1024 need a runtime that lets ordinary users open them (Docker does since 20.10)"
+                    .to_owned(),
+            );
+        }
+        let arguments: Vec<String> = profile.start.iter().skip(profile.entrypoint.max(1)).cloned().collect();
+        context! {
+            workdir => profile.workdir.clone(),
+            workdir_why => text::reason(&found_or(profile, "working directory", "the usual place")),
+            env => self.environment(project, profile),
+            env_why => self.env_why,
+            volumes => declared.volumes.iter().map(|told| context! {
+                words => text::exec(std::slice::from_ref(&told.value)),
+                why => at(project, told.line),
+            }).collect::<Vec<Value>>(),
+            expose => exposed(project, profile).join(" "),
+            expose_why => text::reason(&found_or(profile, "port", "the previous file")),
+            labels => declared.labels.iter().map(|told| pair(&told.value)).collect::<Vec<String>>(),
+            labels_why => declared.labels.iter().map(|told| at(project, told.line)).collect::<Vec<String>>().join(", "),
+            stop_signal => declared.stop_signal.as_ref().map(|told| text::reason(&told.value)),
+            stop_signal_why => declared.stop_signal.as_ref().map(|told| at(project, told.line)),
+            healthcheck,
+            healthcheck_why,
+            user,
+            user_why,
+            start_why => text::reason(&found(profile, "start ")),
+            entrypoint => text::exec(self.entrypoint),
+            cmd => (!arguments.is_empty()).then(|| text::exec(&arguments)),
+        }
+    }
+
+    /// The environment: the stack's, what the start needs, what the author sets. Each name once, the author's value winning.
+    fn environment(&self, project: &Project, profile: &StackProfile) -> Vec<String> {
+        let defaults = self.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut all: Vec<(String, String)> = defaults.chain(profile.env.iter().cloned()).collect();
+        for told in &project.evidence.declared.env {
+            match all.iter_mut().find(|(name, _)| *name == told.value.0) {
+                Some(known) => known.1.clone_from(&told.value.1),
+                None => all.push(told.value.clone()),
+            }
+        }
+        all.iter().map(pair).collect()
+    }
+
+    /// The author's health check, asked by a program that the image has: curl and wget are not in it.
+    fn healthcheck(
+        &self,
+        project: &Project,
+        profile: &StackProfile,
+        notes: &mut Vec<String>,
+    ) -> (Option<String>, Option<String>) {
+        let Some(told) = &project.evidence.declared.healthcheck else { return (None, None) };
+        if matches!(told.value.test, HealthcheckTest::None) {
+            return (Some("NONE".to_owned()), Some(at(project, told.line)));
+        }
+        let Some((ask, who)) = self.ask else {
+            notes.push(format!(
+                "the health check in line {} is left out: the image has no program that could ask; let the platform ask the port",
+                told.line
+            ));
+            return (None, None);
+        };
+        let why = Some(format!("line {} of the previous file, asked by {who} itself", told.line));
+        let (Some(port), Some(path)) = (profile.port, &profile.health) else {
+            notes.push(format!(
+                "the health check in line {} is left out: the program listens on no known port",
+                told.line
+            ));
+            return (None, None);
+        };
+        let check = &told.value;
+        let durations = [
+            ("interval", check.interval),
+            ("timeout", check.timeout),
+            ("start-period", check.start_period),
+            ("start-interval", check.start_interval),
+        ];
+        let mut words: Vec<String> = durations
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("--{name}={}", text::duration(value?))))
+            .chain((check.retries > 0).then(|| format!("--retries={}", check.retries)))
+            .collect();
+        words.push("CMD".to_owned());
+        words.push(text::exec(&ask(port, path)));
+        (Some(words.join(" ")), why)
+    }
+}
+
+fn exposed(project: &Project, profile: &StackProfile) -> Vec<String> {
+    let mut ports: Vec<String> = profile.port.iter().map(ToString::to_string).collect();
+    for told in &project.evidence.declared.exposed {
+        let port = told.value.strip_suffix("/tcp").unwrap_or(&told.value).to_owned();
+        if !ports.contains(&port) && port.chars().all(|c| c.is_ascii_alphanumeric() || c == '/' || c == '-') {
+            ports.push(port);
+        }
+    }
+    ports
+}
+
+/// The author's user if it is a number other than root's, or else one without rights, which the base may have in its
+/// passwd file (`known`).
+fn user(project: &Project, known: bool, notes: &mut Vec<String>) -> (String, String) {
+    let name = if known { USER } else { USER_AND_GROUP };
+    let default = (name.to_owned(), "a user without rights".to_owned());
+    let Some(told) = &project.evidence.declared.user else {
+        return default;
+    };
+    let numeric = told.value.split(':').all(|part| part.parse::<u32>().is_ok());
+    let root = told.value.split(':').next().is_some_and(|name| name == "root" || name.parse() == Ok(0_u32));
+    if numeric && !root {
+        return (told.value.clone(), format!("line {} of the previous file", told.line));
+    }
+    if !root {
+        notes.push(format!(
+            "the user {} of line {} is now {name}: volumes that hold its files need a change of owner",
+            told.value, told.line
+        ));
+    }
+    default
+}
