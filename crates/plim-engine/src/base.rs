@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bstr::BString;
 use plim_build::snapshot::{Chain, LayerOptions, Snapshots, View, chain_id, layer_from_dir};
-use plim_debian::{Archive, ArchiveOptions, DebianError, Level, Recipe};
+use plim_debian::{Archive, ArchiveOptions, DebianError, Kind as RecipeKind, Level, Recipe};
 use plim_oci::compress::Compression;
 use plim_oci::reference::Reference;
 use plim_oci::{
@@ -201,6 +201,15 @@ fn make(
     Ok(Made { image, record })
 }
 
+/// Layers of build stages are large, made before anything else can begin, and hardly ever shipped: they are compressed
+/// about as well as by gzip's own default, in three quarters of the time.
+fn compression(kind: RecipeKind) -> Compression {
+    match kind {
+        RecipeKind::Plain => Compression::default(),
+        RecipeKind::Configured => Compression::Gzip(4),
+    }
+}
+
 /// Makes the levels of a plan one above the other.
 struct LevelBuilder<'a> {
     workspace: &'a Workspace,
@@ -265,7 +274,7 @@ impl<'a> LevelBuilder<'a> {
         level.finish(&draft.fs).map_err(|error| debian(&error))?;
         let options = LayerOptions {
             epoch: level.epoch().map_err(|error| debian(&error))?,
-            compression: Compression::default(),
+            compression: compression(level.recipe().kind),
             created_by: level.created_by(),
         };
         let observer = Some(self.workspace.indexes.observe());
