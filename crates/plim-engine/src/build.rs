@@ -12,7 +12,7 @@ use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Image, Index, Platform
 use serde::Serialize;
 
 use crate::bases::Bases;
-use crate::{Failure, Kind, Workspace, housekeeping};
+use crate::{Config, Failure, Kind, Workspace, housekeeping};
 
 /// What `plim build` is asked to do.
 #[derive(Debug)]
@@ -60,6 +60,13 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// `SOURCE_DATE_EPOCH`, when the caller's environment has it.
     pub epoch: Option<i64>,
+}
+
+impl BuildOptions {
+    /// Says whether plim's recipes stand in for well-known names: by the flag, else by the configuration.
+    pub(crate) fn stand_ins(&self, config: &Config) -> bool {
+        self.well_known_bases || config.build.bases.as_deref() == Some("plim")
+    }
 }
 
 /// Where the Dockerfile is.

@@ -94,6 +94,8 @@ pub struct BuildConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ProveConfig {
+    /// How much is proved: `http`, `port`, `start` or `none`.
+    pub depth: Option<crate::optimize::Depth>,
     /// Paths whose answers must be the same.
     pub probes: Vec<String>,
     /// Environment of both images.

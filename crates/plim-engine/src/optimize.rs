@@ -18,9 +18,9 @@ use plim_dockerfile::ignore::Patterns;
 use plim_oci::layout::Layout;
 use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Events, Image, copy};
-use plim_project::{Choices, Project, Rewrite, RewriteOptions, StackKind, StackProfile};
+use plim_project::{Choices, Project, Rewrite, RewriteOptions, StackKind, StackProfile, WantedVersion};
 
-pub use prove::{Behaviour, Probe, Proof};
+pub use prove::{Behaviour, Depth, Probe, Proof};
 pub use report::{OptimizeReport, Outputs, ProjectSummary, Timings};
 pub use savings::Saving;
 pub use side::Side;
@@ -28,7 +28,7 @@ pub use side::Side;
 use crate::build::{self, BuildOptions, DockerfileSource};
 use crate::config::StartCommand;
 use crate::workspace::write_whole;
-use crate::{Failure, Kind, Workspace, housekeeping};
+use crate::{Failure, Kind, Workspace, aliases, housekeeping};
 
 /// What `plim optimize` is asked to do.
 #[derive(Debug)]
@@ -55,8 +55,14 @@ pub struct OptimizeRequest {
     pub probes: Vec<String>,
     /// `NAME=value` for both containers.
     pub probe_env: Vec<String>,
+    /// How much is proved; none asks the configuration.
+    pub depth: Option<Depth>,
     /// Seconds until the application must listen.
     pub start_timeout: u64,
+    /// The version of Python that is wanted instead of the project's.
+    pub python: Option<String>,
+    /// The version of Node.js that is wanted instead of the project's.
+    pub node: Option<String>,
     /// Build arguments of both builds.
     pub build_args: Vec<(String, String)>,
     /// Secrets of both builds, by id.
@@ -109,6 +115,8 @@ pub fn optimize(
     let task = events.start("prove", None);
     let proof = prove::prove(workspace, old.as_ref().map(|old| &old.0), &new.0, &questions, events);
     let verdict = match &proof {
+        Ok(proof) if proof.depth == Depth::None => "skipped".to_owned(),
+        Ok(proof) if proof.probes.is_empty() => "it runs".to_owned(),
         Ok(proof) if proof.passed => format!("{} answers alike", proof.probes.len()),
         _ => "failed".to_owned(),
     };
@@ -184,6 +192,7 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
         })?,
         port: request.port.or(config.port),
         health: request.health.clone().or_else(|| config.health.clone()),
+        versions: versions(workspace, request),
         dockerfile: request.file.as_ref().map(|file| {
             let file = file.canonicalize_utf8().unwrap_or_else(|_| file.clone());
             file.strip_prefix(root).unwrap_or(&file).to_owned()
@@ -191,6 +200,24 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
     };
     plim_project::detect(root, &choices)
         .map_err(|error| Failure { kind: Kind::Subject, ..Failure::from_error(&error) }.maybe_hint(error.hint()))
+}
+
+/// The versions of languages that flags ask for, or that plim's recipes have.
+fn versions(workspace: &Workspace, request: &OptimizeRequest) -> Vec<WantedVersion> {
+    let recipes = request.options.stand_ins(&workspace.config);
+    [
+        (StackKind::Python, "--python", &request.python, aliases::PYTHON),
+        (StackKind::Node, "--node", &request.node, aliases::NODE),
+    ]
+    .into_iter()
+    .filter_map(|(kind, flag, asked, recipe)| match asked {
+        Some(version) => Some(WantedVersion { kind, version: version.clone(), why: flag.to_owned() }),
+        None if recipes => {
+            Some(WantedVersion { kind, version: recipe.to_owned(), why: "the version of --bases plim".to_owned() })
+        }
+        None => None,
+    })
+    .collect()
 }
 
 fn profile(project: &Project) -> Result<&StackProfile, Failure> {
@@ -312,10 +339,16 @@ fn questions(
     request: &OptimizeRequest,
     profile: &StackProfile,
 ) -> Result<prove::Questions, Failure> {
-    let port = profile.port.ok_or_else(|| {
-        Failure::subject("the port on which the application listens is unknown")
-            .hint("--port, or port in [project] of plim.toml")
-    })?;
+    let depth = request.depth.or(workspace.config.prove.depth).unwrap_or_default();
+    let port = match (profile.port, depth) {
+        (Some(port), _) => port,
+        (None, Depth::None | Depth::Start) => 0,
+        (None, Depth::Port | Depth::Http) => {
+            return Err(Failure::subject("the port on which the application listens is unknown").hint(
+                "--port, or port in [project] of plim.toml; a program that listens nowhere is proved with `--prove start`",
+            ));
+        }
+    };
     let mut paths = vec![profile.health.clone().unwrap_or_else(|| "/".to_owned())];
     for path in workspace.config.prove.probes.iter().chain(&request.probes) {
         if !paths.contains(path) {
@@ -324,7 +357,7 @@ fn questions(
     }
     let configured = workspace.config.prove.env.iter().map(|(name, value)| format!("{name}={value}"));
     let env = configured.chain(request.probe_env.iter().cloned()).collect();
-    Ok(prove::Questions { port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
+    Ok(prove::Questions { depth, port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
 }
 
 /// DIR/.plim, which keeps itself out of version control.

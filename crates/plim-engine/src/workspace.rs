@@ -1,8 +1,12 @@
 //! What every command works with: the store, the caches, the configuration and the host.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use plim_index::Indexes;
+use plim_oci::Events;
 use plim_oci::http::{Client, ClientOptions, Proxies};
 use plim_oci::layout::Layout;
 
@@ -40,6 +44,8 @@ pub struct Workspace {
     pub indexes: Indexes,
     /// The one HTTP client.
     pub http: Client,
+    /// What was said and need not be said again.
+    said: Mutex<BTreeSet<String>>,
 }
 
 impl Workspace {
@@ -59,7 +65,25 @@ impl Workspace {
             ..ClientOptions::default()
         })
         .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
-        Ok(Self { host, config, store, indexes, http })
+        Ok(Self { host, config, store, indexes, http, said: Mutex::default() })
+    }
+
+    /// Notes something that several builds of one run would note.
+    pub(crate) fn note_once(&self, events: &dyn Events, text: &str) {
+        if self.is_new(text) {
+            events.note(text);
+        }
+    }
+
+    /// Warns of something that several builds of one run would warn of.
+    pub(crate) fn warn_once(&self, events: &dyn Events, text: &str) {
+        if self.is_new(text) {
+            events.warn(text);
+        }
+    }
+
+    fn is_new(&self, text: &str) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
     }
 
     /// Returns the directories that builds share.

@@ -21,8 +21,28 @@ pub struct Choices {
     pub health: Option<String>,
     /// `--project`: the folder of the project, relative to the root.
     pub project_dir: Option<Utf8PathBuf>,
+    /// `--python`, `--node`, `--bases plim`: versions that are wanted instead of the author's.
+    pub versions: Vec<WantedVersion>,
     /// `--file`: the author's Dockerfile, relative to the project folder. Without it `Dockerfile` is taken if it is there.
     pub dockerfile: Option<Utf8PathBuf>,
+}
+
+impl Choices {
+    /// Returns the wanted version of a stack's language, and who wants it.
+    pub(crate) fn version_of(&self, kind: StackKind) -> Option<&WantedVersion> {
+        self.versions.iter().find(|wanted| wanted.kind == kind)
+    }
+}
+
+/// A version of a language that is wanted whatever the author's files say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedVersion {
+    /// The language's stack.
+    pub kind: StackKind,
+    /// The version, such as `3.13`.
+    pub version: String,
+    /// Who wants it: `--python`, `--bases plim`.
+    pub why: String,
 }
 
 /// A family of languages that share manifests and build tools.

@@ -5,7 +5,7 @@ use plim_engine::Failure;
 use plim_engine::optimize::{self, OptimizeReport, OptimizeRequest, Proof, Side};
 
 use super::{Context, build_options, parse};
-use crate::args::optimize::Optimize;
+use crate::args::optimize::{Depth, Optimize};
 use crate::numbers::{Table, bytes, change, count, seconds};
 use crate::{Outcome, env};
 
@@ -26,7 +26,15 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
         health: args.health.clone(),
         probes: args.probe.clone(),
         probe_env: args.probe_env.clone(),
+        depth: args.prove.map(|depth| match depth {
+            Depth::Http => optimize::Depth::Http,
+            Depth::Port => optimize::Depth::Port,
+            Depth::Start => optimize::Depth::Start,
+            Depth::None => optimize::Depth::None,
+        }),
         start_timeout: args.start_timeout,
+        python: args.python.clone(),
+        node: args.node.clone(),
         build_args: parse::build_args(&args.build_arg)?,
         secrets: args.secret.iter().map(|text| parse::secret(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
@@ -123,14 +131,25 @@ fn proof(proof: &Proof) -> String {
         };
         out.push_str(&format!("  proof: {line}\n"));
     }
-    let stop = if proof.after.stopped { "stops" } else { "does not stop" };
+    let Some(after) = &proof.after else {
+        out.push_str("  proof: none was asked for (--prove none)\n");
+        return out;
+    };
+    if proof.probes.is_empty() {
+        let what = match proof.depth {
+            optimize::Depth::Start => format!("it starts and runs for {} s", after.start_ms / 1000),
+            _ => format!("it listens on port {} after {} ms", proof.port, after.start_ms),
+        };
+        out.push_str(&format!("  proof: {what}; its answers were not compared\n"));
+    }
+    let stop = if after.stopped { "stops" } else { "does not stop" };
     let was = match &proof.before {
         Some(before) => format!(" (before: {})", stop_time(before.stopped, before.stop_ms)),
         None => String::new(),
     };
     out.push_str(&format!(
         "  proof: {stop} on SIGTERM in {} ms{was}; runs as {} on a read-only root\n",
-        proof.after.stop_ms, proof.after.user
+        after.stop_ms, after.user
     ));
     out
 }

@@ -157,7 +157,20 @@ fn is_own_folder(path: &str) -> bool {
     plain && path.starts_with('/') && path != "/root" && !path.starts_with("/root/") && !SHARED.contains(&path)
 }
 
+/// The version that is wanted, else the author's.
 fn python_version(context: &Context<'_>) -> (Minor, String) {
+    let (authors, why) = authors_version(context);
+    match context.choices.version_of(StackKind::Python) {
+        Some(wanted) => match Minor::parse(&wanted.version) {
+            Some(version) if version == authors => (authors, why),
+            Some(version) => (version, format!("{}; the project has {authors} ({why})", wanted.why)),
+            None => (authors, why),
+        },
+        None => (authors, why),
+    }
+}
+
+fn authors_version(context: &Context<'_>) -> (Minor, String) {
     if let Some(base) = &context.declared.base
         && let Some(minor) = Minor::of_image(&base.value)
     {
