@@ -8,6 +8,7 @@ pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
 pub(crate) mod run;
+pub(crate) mod why;
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -90,6 +91,7 @@ pub(crate) enum Command {
     Build(build::Build),
     Lint(lint::Lint),
     Analyze(analyze::Analyze),
+    Why(why::Why),
     Run(run::Run),
     Images(images::Images),
     Copy(copy::Copy),
@@ -129,6 +131,8 @@ pub(crate) enum SchemaOf {
     Optimize,
     /// `plim analyze -o json`.
     Analyze,
+    /// `plim why -o json`.
+    Why,
 }
 
 /// Where base images come from; shared by `optimize`, `build` and `base`.

@@ -9,6 +9,7 @@ pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
 pub(crate) mod run;
+pub(crate) mod why;
 
 mod parse;
 

@@ -235,7 +235,9 @@ pub(crate) fn execute(
             if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };
         events.warn(&format!("{place}{}", warning.message));
     }
-    Ok((built, began.elapsed().as_secs_f64()))
+    let seconds = began.elapsed().as_secs_f64();
+    crate::why::Lines::keep(workspace, &build.dockerfile_name, &built);
+    Ok((built, seconds))
 }
 
 /// Turns the builder's error into a failure that shows the line it is about.

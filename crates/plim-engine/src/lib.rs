@@ -13,6 +13,7 @@ pub mod images;
 pub mod lint;
 pub mod optimize;
 pub mod run;
+pub mod why;
 pub mod workspace;
 
 mod aliases;

@@ -3,6 +3,7 @@
 //! Reads top to bottom as the command works: detect, rewrite, build before, build after, prove, measure, report.
 
 mod measure;
+mod needs;
 mod prove;
 mod report;
 mod savings;
@@ -18,7 +19,7 @@ use plim_dockerfile::ignore::Patterns;
 use plim_oci::layout::Layout;
 use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Events, Image, copy};
-use plim_project::{Choices, Project, Rewrite, RewriteOptions, StackKind, StackProfile, WantedVersion};
+use plim_project::{Choices, Finding, Project, Rewrite, RewriteOptions, StackKind, StackProfile, WantedVersion};
 
 pub use prove::{Behaviour, Depth, Probe, Proof};
 pub use report::{OptimizeReport, Outputs, ProjectSummary, Timings};
@@ -90,7 +91,7 @@ pub fn optimize(
 
     // detect
     let project = detect(workspace, request, &root)?;
-    let profile = profile(&project)?;
+    let mut profile = profile(&project)?.clone();
     for found in &profile.found {
         events.note(&format!("{} ({})", found.what, found.why));
     }
@@ -98,20 +99,28 @@ pub fn optimize(
     let root = project.root.clone();
     let own = own_dockerfile(request, &root, events)?;
 
+    let questions = questions(workspace, request, &profile)?;
+
     // rewrite
-    let rewrite = plim_project::rewrite(&project, profile, &RewriteOptions::default())
-        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
     let out = out_dir(&root)?;
-    write_whole(&out.join("Dockerfile"), rewrite.dockerfile.as_bytes())?;
-    write_whole(&out.join(".dockerignore"), rewrite.dockerignore.as_bytes())?;
+    let mut rewrite = rewritten(&project, &profile, &out)?;
 
     // build before, build after
     let builds = Builds { workspace, request, root: &root, events };
-    let fresh = Dockerfile::generated(&rewrite)?;
-    let (old, new) = builds.both(own.as_ref().filter(|_| !request.no_before), &fresh)?;
+    let mut fresh = Dockerfile::generated(&rewrite)?;
+    let (old, mut new) = builds.both(own.as_ref().filter(|_| !request.no_before), &fresh)?;
+    let before_inventory = old.as_ref().map(|old| side::inventory(workspace, &old.0.image, events)).transpose()?;
+    let mut after_inventory = side::inventory(workspace, &new.0.image, events)?;
+
+    // what the application's own binaries ask for and do not find comes as packages
+    if need(&mut profile, &needs::missing(&after_inventory, before_inventory.as_ref()), events) {
+        rewrite = rewritten(&project, &profile, &out)?;
+        fresh = Dockerfile::generated(&rewrite)?;
+        new = builds.run("build after, with libraries", &fresh, BTreeMap::new())?;
+        after_inventory = side::inventory(workspace, &new.0.image, events)?;
+    }
 
     // prove
-    let questions = questions(workspace, request, profile)?;
     let task = events.start("prove", None);
     let proof = prove::prove(workspace, old.as_ref().map(|old| &old.0), &new.0, &questions, events);
     let verdict = match &proof {
@@ -124,9 +133,7 @@ pub fn optimize(
     let proof = proof?;
 
     // measure
-    let before_inventory = old.as_ref().map(|old| side::inventory(workspace, &old.0.image, events)).transpose()?;
-    let after_inventory = side::inventory(workspace, &new.0.image, events)?;
-    let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), profile, events)?;
+    let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), &profile, events)?;
     let saved = before_inventory
         .as_ref()
         .zip(old.as_ref())
@@ -154,7 +161,7 @@ pub fn optimize(
     let report = OptimizeReport::new(report::Parts {
         root: &root,
         name,
-        profile,
+        profile: &profile,
         own: own.as_ref().map(|own| own.name.clone()),
         before,
         after,
@@ -200,6 +207,32 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
     };
     plim_project::detect(root, &choices)
         .map_err(|error| Failure { kind: Kind::Subject, ..Failure::from_error(&error) }.maybe_hint(error.hint()))
+}
+
+/// Writes the new Dockerfile and .dockerignore into .plim.
+fn rewritten(project: &Project, profile: &StackProfile, out: &Utf8Path) -> Result<Rewrite, Failure> {
+    let rewrite = plim_project::rewrite(project, profile, &RewriteOptions::default())
+        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+    write_whole(&out.join("Dockerfile"), rewrite.dockerfile.as_bytes())?;
+    write_whole(&out.join(".dockerignore"), rewrite.dockerignore.as_bytes())?;
+    Ok(rewrite)
+}
+
+/// Adds the packages of missing libraries to what the program needs; says whether there was one that it did not have yet.
+fn need(profile: &mut StackProfile, missing: &[needs::Missing], events: &dyn Events) -> bool {
+    let mut grown = false;
+    for needs::Missing { soname, wanted_by, package } in missing {
+        if profile.system.contains(package) {
+            continue;
+        }
+        let found = Finding::new(format!("system package {package}"), format!("/{wanted_by} needs {soname}"));
+        events.note(&format!("{} ({})", found.what, found.why));
+        profile.found.push(found);
+        profile.system.push(package.clone());
+        grown = true;
+    }
+    profile.system.sort();
+    grown
 }
 
 /// The versions of languages that flags ask for, or that plim's recipes have.

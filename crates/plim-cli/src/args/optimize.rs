@@ -28,6 +28,9 @@ pub(crate) struct Optimize {
     /// Put the new Dockerfile and .dockerignore in place; the old ones are kept as *.before.
     #[arg(long)]
     pub(crate) write: bool,
+    /// Also say for each line of the new Dockerfile where it comes from.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Do not build the project's own Dockerfile; show the new image alone.
     #[arg(long)]
     pub(crate) no_before: bool,

@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
     let workspace = context.workspace(&args.dir)?;
     let progress = context.progress();
     let report = optimize::optimize(&workspace, &request, &progress)?;
-    context.write(&args.output, &report, || text(&report))?;
+    context.write(&args.output, &report, || text(&report, args.explain))?;
     if !report.proof.passed {
         return Err(Failure::subject("the new image does not behave like the old one")
             .detail(report.proof.failures.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
@@ -58,7 +58,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
 }
 
 /// The report as a person reads it.
-fn text(report: &OptimizeReport) -> String {
+fn text(report: &OptimizeReport, explain: bool) -> String {
     let mut out = String::from("\n");
     out.push_str(&table(report.before.as_ref(), &report.after));
     if !report.saved.is_empty() {
@@ -77,11 +77,24 @@ fn text(report: &OptimizeReport) -> String {
     for note in &report.notes {
         out.push_str(&format!("  note: {note}\n"));
     }
+    if explain {
+        out.push_str(&explanation(report));
+    }
     let folder = Utf8Path::new(&report.outputs.dockerfile).parent().unwrap_or(Utf8Path::new(".plim"));
     let folder = env::from_here(folder);
     out.push_str(&format!("\nwrote {folder}/{{Dockerfile,.dockerignore,report.json,image/}}\n"));
     for path in &report.outputs.written {
         out.push_str(&format!("wrote {}\n", env::from_here(Utf8Path::new(path))));
+    }
+    out
+}
+
+/// Each line of the new Dockerfile with where it comes from.
+fn explanation(report: &OptimizeReport) -> String {
+    let mut out = String::from("\n  where each line of the new Dockerfile comes from\n");
+    for row in &report.explain {
+        let instruction: String = row.instruction.trim_end_matches([' ', '\\']).chars().take(72).collect();
+        out.push_str(&format!("  {:>6}  {instruction}\n          {}\n", row.line, row.why));
     }
     out
 }
