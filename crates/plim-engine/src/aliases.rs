@@ -16,6 +16,16 @@ const WELL_KNOWN: &[WellKnown] = &[
     },
     WellKnown { repository: "docker.io/library/python", tags: &["3.13", "3.13-trixie"], recipe: "python" },
     WellKnown {
+        repository: "docker.io/library/node",
+        tags: &["20-slim", "20-trixie-slim", "iron-slim", "iron-trixie-slim"],
+        recipe: "node-build",
+    },
+    WellKnown {
+        repository: "docker.io/library/node",
+        tags: &["20", "20-trixie", "iron", "iron-trixie"],
+        recipe: "node",
+    },
+    WellKnown {
         repository: "docker.io/library/debian",
         tags: &["trixie", "trixie-slim", "13", "13-slim", "stable-slim", "stable"],
         recipe: "debian-slim",
@@ -24,6 +34,7 @@ const WELL_KNOWN: &[WellKnown] = &[
     WellKnown { repository: "gcr.io/distroless/base-debian13", tags: &["latest", "nonroot"], recipe: "base" },
     WellKnown { repository: "gcr.io/distroless/cc-debian13", tags: &["latest", "nonroot"], recipe: "cc" },
     WellKnown { repository: "gcr.io/distroless/python3-debian13", tags: &["latest", "nonroot"], recipe: "python3" },
+    WellKnown { repository: "gcr.io/distroless/nodejs20-debian13", tags: &["latest", "nonroot"], recipe: "nodejs" },
 ];
 
 /// Returns the recipe that stands in for a repository and tag.
