@@ -165,12 +165,15 @@ static RECIPES: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
         "base",
         "cc",
         "python3",
+        "nodejs",
         "debian-slim",
         "python-slim",
         "python-build",
+        "node-build",
         "debian",
         "buildpack-deps",
         "python",
+        "node",
         "golang",
     ]
     .iter()

@@ -99,6 +99,16 @@ pub enum DetectError {
         /// The program.
         program: String,
     },
+    /// Something about the project stands in the way, and only its owner can change or say it.
+    #[error("{path}: {message}")]
+    Unsuited {
+        /// The file or folder that shows it.
+        path: Utf8PathBuf,
+        /// What it is.
+        message: String,
+        /// What can be done.
+        hint: String,
+    },
 }
 
 impl DetectError {
@@ -106,6 +116,7 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { .. } | Self::Manifest { .. } => None,
+            Self::Unsuited { hint, .. } => Some(hint.clone()),
             Self::TooLarge { .. } => Some("run plim in the folder of one project".to_owned()),
             Self::Nothing { elsewhere, .. } => Some(match elsewhere.first() {
                 Some(first) => format!("there is a project in {first}: pass `--project {first}`"),

@@ -175,6 +175,12 @@ pub struct StackProfile {
 pub struct Install {
     /// The commands, run after the manifests are copied and before anything else is.
     pub steps: Vec<Step>,
+    /// Run on what the steps installed, once everything is built: takes away what the running program does not need.
+    pub prune: Vec<Step>,
+    /// Environment of these commands and of the build.
+    pub env: Vec<(String, String)>,
+    /// Files that the commands read and no layer may hold, relative to the root: they are given to the build as secrets.
+    pub secrets: Vec<Utf8PathBuf>,
     /// Names of the direct dependencies, normalised as the ecosystem does.
     pub names: Vec<String>,
     /// Whether every archive is checked against a hash from a manifest.

@@ -93,6 +93,40 @@ const PYTHON: &[Group] = &[Group {
     ],
 }];
 
+const NODE: &[Group] = &[Group {
+    purpose: "installed packages, builds, caches and tests of Node.js",
+    patterns: &[
+        "**/node_modules",
+        "**/.npm",
+        "**/*.tsbuildinfo",
+        ".yarn/cache",
+        ".yarn/unplugged",
+        ".yarn/install-state.gz",
+        ".pnp.*",
+        ".pnpm-store",
+        "dist",
+        "build",
+        ".next",
+        ".nuxt",
+        ".output",
+        ".turbo",
+        ".cache",
+        "coverage",
+        ".nyc_output",
+        "**/__tests__",
+        "**/*.test.js",
+        "**/*.test.ts",
+        "**/*.spec.js",
+        "**/*.spec.ts",
+        ".eslintrc*",
+        ".prettierrc*",
+        ".husky",
+        ".nvmrc",
+        "npm-debug.log*",
+        "yarn-error.log",
+    ],
+}];
+
 /// Writes the file: the author's lines first, then ours as far as they hide nothing that the Dockerfile copies, then
 /// exceptions for what is hidden all the same.
 pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str) -> String {
@@ -106,6 +140,7 @@ pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str)
     let known: Vec<&str> = author.lines().map(|line| line.trim().trim_end_matches('/')).collect();
     let groups = COMMON.iter().chain(match profile.kind {
         StackKind::Python => PYTHON,
+        StackKind::Node => NODE,
         _ => &[],
     });
     let mut ours: Vec<String> = Vec::new();

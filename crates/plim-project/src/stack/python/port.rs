@@ -3,6 +3,7 @@
 use super::Context;
 use super::sources::Sources;
 use super::start::Start;
+use crate::stack::health::tcp_port;
 
 /// Ports that servers listen on when nothing else is said.
 const DEFAULTS: &[(&str, u16)] = &[
@@ -30,7 +31,7 @@ pub(super) fn find(context: &Context<'_>, start: &Start, sources: &Sources) -> (
         return (Some(port), start.origin.clone());
     }
     for told in &context.declared.exposed {
-        if let Some(port) = tcp(&told.value) {
+        if let Some(port) = tcp_port(&told.value) {
             return (Some(port), context.at(told.line));
         }
     }
@@ -81,14 +82,6 @@ fn of_address(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-fn tcp(exposed: &str) -> Option<u16> {
-    match exposed.split_once('/') {
-        None => exposed.parse().ok(),
-        Some((port, protocol)) if protocol.eq_ignore_ascii_case("tcp") => port.parse().ok(),
-        Some(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,12 +96,5 @@ mod tests {
         assert_eq!(port("python manage.py runserver 0.0.0.0:8002"), Some(8002));
         assert_eq!(port("python -m http.server 8003"), Some(8003));
         assert_eq!(port("celery -A tasks worker"), None);
-    }
-
-    #[test]
-    fn only_tcp_is_asked_for_health() {
-        assert_eq!(tcp("8080"), Some(8080));
-        assert_eq!(tcp("8080/TCP"), Some(8080));
-        assert_eq!(tcp("53/udp"), None);
     }
 }
