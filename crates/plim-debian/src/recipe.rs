@@ -160,10 +160,22 @@ macro_rules! embedded {
 
 /// The recipes that are compiled in; a recipe comes after the one it extends.
 static RECIPES: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
-    embedded!["static", "base", "cc", "python3", "debian-slim", "python-build", "debian", "buildpack-deps", "python"]
-        .iter()
-        .map(|(name, text)| Recipe::parse(name, text).expect("the tests parse every embedded recipe"))
-        .collect()
+    embedded![
+        "static",
+        "base",
+        "cc",
+        "python3",
+        "debian-slim",
+        "python-build",
+        "rust-build",
+        "debian",
+        "buildpack-deps",
+        "python",
+        "rust",
+    ]
+    .iter()
+    .map(|(name, text)| Recipe::parse(name, text).expect("the tests parse every embedded recipe"))
+    .collect()
 });
 
 /// Returns the recipes that are compiled in.

@@ -16,6 +16,16 @@ const WELL_KNOWN: &[WellKnown] = &[
     },
     WellKnown { repository: "docker.io/library/python", tags: &["3.13", "3.13-trixie"], recipe: "python" },
     WellKnown {
+        repository: "docker.io/library/rust",
+        tags: &["1-slim", "1.96-slim", "slim", "1-slim-trixie", "1.96-slim-trixie", "slim-trixie"],
+        recipe: "rust-build",
+    },
+    WellKnown {
+        repository: "docker.io/library/rust",
+        tags: &["1", "1.96", "latest", "1-trixie", "1.96-trixie", "trixie"],
+        recipe: "rust",
+    },
+    WellKnown {
         repository: "docker.io/library/debian",
         tags: &["trixie", "trixie-slim", "13", "13-slim", "stable-slim", "stable"],
         recipe: "debian-slim",
@@ -42,6 +52,14 @@ mod tests {
     fn slim_python_is_the_build_recipe() {
         assert_eq!(well_known("docker.io/library/python", "3.13-slim"), Some("python-build"));
         assert_eq!(well_known("docker.io/library/python", "3.12"), None);
+    }
+
+    #[test]
+    fn rust_images_are_told_apart() {
+        assert_eq!(well_known("docker.io/library/rust", "1-slim"), Some("rust-build"));
+        assert_eq!(well_known("docker.io/library/rust", "1"), Some("rust"));
+        assert_eq!(well_known("docker.io/library/rust", "1-alpine"), None);
+        assert_eq!(well_known("docker.io/library/rust", "1.75-slim"), None);
     }
 
     #[test]
