@@ -6,6 +6,7 @@ mod ignore;
 mod libraries;
 mod parts;
 mod python;
+mod rust;
 mod text;
 
 use serde::Serialize;
@@ -72,6 +73,7 @@ impl RewriteError {
 pub fn rewrite(project: &Project, profile: &StackProfile, options: &RewriteOptions) -> Result<Rewrite, RewriteError> {
     let (template, mut notes) = match profile.kind {
         StackKind::Python => python::render(project, profile, *options)?,
+        StackKind::Rust => rust::render(project, profile, *options)?,
         other => return Err(RewriteError::Unsupported(other)),
     };
     let (dockerfile, explain) = explain::split(&template);

@@ -1,3 +1,7 @@
-//! The stacks: one module for each language.
+//! The stacks: one module for each language, and what they have in common.
 
+mod health;
+mod port;
 pub(crate) mod python;
+pub(crate) mod rust;
+mod said;

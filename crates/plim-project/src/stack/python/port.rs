@@ -1,5 +1,6 @@
 //! The port that the program listens on.
 
+use super::super::port::{self, of_address};
 use super::Context;
 use super::sources::Sources;
 use super::start::Start;
@@ -29,15 +30,8 @@ pub(super) fn find(context: &Context<'_>, start: &Start, sources: &Sources) -> (
     if let Some(port) = of_words(&start.words) {
         return (Some(port), start.origin.clone());
     }
-    for told in &context.declared.exposed {
-        if let Some(port) = tcp(&told.value) {
-            return (Some(port), context.at(told.line));
-        }
-    }
-    if let Some(told) = context.declared.env.iter().find(|told| told.value.0 == "PORT")
-        && let Ok(port) = told.value.1.parse()
-    {
-        return (Some(port), context.at(told.line));
+    if let Some((port, line)) = port::declared(context.declared, &["PORT"]) {
+        return (Some(port), context.at(line));
     }
     let module = start.module();
     if let Some((name, port)) = module.and_then(|module| DEFAULTS.iter().find(|(name, _)| *name == module)) {
@@ -77,18 +71,6 @@ fn of_words(words: &[String]) -> Option<u16> {
     port
 }
 
-fn of_address(address: &str) -> Option<u16> {
-    address.rsplit_once(':')?.1.parse().ok()
-}
-
-fn tcp(exposed: &str) -> Option<u16> {
-    match exposed.split_once('/') {
-        None => exposed.parse().ok(),
-        Some((port, protocol)) if protocol.eq_ignore_ascii_case("tcp") => port.parse().ok(),
-        Some(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,12 +85,5 @@ mod tests {
         assert_eq!(port("python manage.py runserver 0.0.0.0:8002"), Some(8002));
         assert_eq!(port("python -m http.server 8003"), Some(8003));
         assert_eq!(port("celery -A tasks worker"), None);
-    }
-
-    #[test]
-    fn only_tcp_is_asked_for_health() {
-        assert_eq!(tcp("8080"), Some(8080));
-        assert_eq!(tcp("8080/TCP"), Some(8080));
-        assert_eq!(tcp("53/udp"), None);
     }
 }
