@@ -170,10 +170,12 @@ static RECIPES: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
         "python-slim",
         "python-build",
         "node-build",
+        "rust-build",
         "debian",
         "buildpack-deps",
         "python",
         "node",
+        "rust",
         "golang",
     ]
     .iter()

@@ -34,6 +34,8 @@ struct Language {
     name: &'static str,
     /// The version that the recipes have.
     version: &'static str,
+    /// Newer compilers compile what older ones do, so only a version that is newer than the recipe's is another one.
+    compiled: bool,
     full: &'static str,
     slim: &'static str,
 }
@@ -43,12 +45,20 @@ const LANGUAGES: [Language; 4] = [
         repository: "docker.io/library/python",
         name: "Python",
         version: PYTHON,
+        compiled: false,
         full: "python",
         slim: "python-slim",
     },
     Language { repository: "docker.io/library/node", name: "Node.js", version: NODE, full: "node", slim: "node-build" },
     Language { repository: "docker.io/library/rust", name: "Rust", version: RUST, full: "rust", slim: "rust-build" },
-    Language { repository: "docker.io/library/golang", name: "Go", version: "1.24", full: "golang", slim: "golang" },
+    Language {
+        repository: "docker.io/library/golang",
+        name: "Go",
+        version: "1.24",
+        compiled: true,
+        full: "golang",
+        slim: "golang",
+    },
 ];
 
 /// The version of Python in plim's recipes.
@@ -56,7 +66,7 @@ pub(crate) const PYTHON: &str = "3.13";
 /// The version of Node.js in plim's recipes.
 pub(crate) const NODE: &str = "20";
 /// The version of Rust in plim's recipes.
-const RUST: &str = "1.85";
+const RUST: &str = "1.96";
 
 /// Returns the recipe that stands in for a repository and tag. Names of other distributions (alpine, ubuntu, windows) have
 /// none: what works there need not work on Debian.
@@ -98,7 +108,10 @@ impl Language {
             return None;
         }
         let other_version = asked
-            .filter(|asked| !same_version(asked, self.version))
+            .filter(|asked| match self.compiled {
+                true => numbers(asked) > numbers(self.version) && !same_version(asked, self.version),
+                false => !same_version(asked, self.version),
+            })
             .map(|asked| format!("{} {asked} is asked for, the recipe has {}", self.name, self.version));
         let other_release = differing_release(words.iter().find_map(|word| release(word)));
         let differs: Vec<String> = other_version.into_iter().chain(other_release).collect();
@@ -163,6 +176,10 @@ fn same_version(asked: &str, have: &str) -> bool {
     asked.split('.').zip(have.split('.')).all(|(one, other)| one == other)
 }
 
+fn numbers(version: &str) -> Vec<u64> {
+    version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,7 +214,8 @@ mod tests {
         assert_eq!(shown("docker.io/library/node", "lts-slim"), "node-build");
         assert_eq!(shown("docker.io/library/node", "22"), "node: Node.js 22 is asked for, the recipe has 20");
         assert_eq!(shown("docker.io/library/rust", "latest"), "rust");
-        assert_eq!(shown("docker.io/library/golang", "1.24"), "golang");
+        assert_eq!(shown("docker.io/library/golang", "1.22"), "golang");
+        assert_eq!(shown("docker.io/library/golang", "1.99"), "golang: Go 1.99 is asked for, the recipe has 1.24");
     }
 
     #[test]

@@ -87,6 +87,38 @@ pub enum DetectError {
         /// A command that might be meant.
         suggestion: Option<String>,
     },
+    /// The project needs something that is not in its folder, which is all that a build sees.
+    #[error("{path}:{line}: {message}")]
+    Outside {
+        /// The manifest, relative to the root.
+        path: Utf8PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is outside.
+        message: String,
+        /// What can be done about it.
+        hint: String,
+    },
+    /// The project builds no program.
+    #[error("{manifest} builds no program: {reason}")]
+    NoProgram {
+        /// The manifest.
+        manifest: Utf8PathBuf,
+        /// What it has in place of one.
+        reason: String,
+    },
+    /// The start command names a program that the project does not build.
+    #[error("the start command `{command}` ({origin}) runs `{program}`, which the project does not build")]
+    NotBuilt {
+        /// The command.
+        command: String,
+        /// Where it is written.
+        origin: String,
+        /// The program.
+        program: String,
+        /// What the project builds.
+        builds: Vec<String>,
+    },
     /// The start command names a program that the image will not have.
     #[error(
         "the start command `{command}` ({origin}) runs `{program}`, which is neither a module nor a script of the project"
@@ -117,6 +149,15 @@ impl DetectError {
         match self {
             Self::Read { .. } | Self::Manifest { .. } => None,
             Self::Unsuited { hint, .. } => Some(hint.clone()),
+            Self::Outside { hint, .. } => Some(hint.clone()),
+            Self::NoProgram { .. } => {
+                Some("give the folder of the program, for example with `--project examples/server`".to_owned())
+            }
+            Self::NotBuilt { builds, .. } => Some(format!(
+                "the project builds {}: say which one starts, and with which arguments, with `--start '{} …'` or with `[project] start = …` in plim.toml",
+                builds.join(", "),
+                builds.first().map_or("NAME", String::as_str)
+            )),
             Self::TooLarge { .. } => Some("run plim in the folder of one project".to_owned()),
             Self::Nothing { elsewhere, .. } => Some(match elsewhere.first() {
                 Some(first) => format!("there is a project in {first}: pass `--project {first}`"),

@@ -185,6 +185,10 @@ pub struct Install {
     pub names: Vec<String>,
     /// Whether every archive is checked against a hash from a manifest.
     pub hashed: bool,
+    /// Debian packages that the build stage needs beyond what its image has.
+    pub system: Vec<String>,
+    /// Arguments of the build that the sources read, with their defaults.
+    pub args: Vec<(String, String)>,
 }
 
 /// A command of the build, for `sh -c` in the folder of the manifests.
@@ -207,7 +211,8 @@ pub struct Artifact {
     pub path: Utf8PathBuf,
     /// Whether it is a folder.
     pub folder: bool,
-    /// Where it goes, relative to the working directory of the image; empty for a folder whose contents go there.
+    /// Where it goes, relative to the working directory of the image or absolute; empty for a folder whose contents go
+    /// there.
     pub dest: Utf8PathBuf,
 }
 

@@ -7,6 +7,7 @@ mod libraries;
 mod node;
 mod parts;
 mod python;
+mod rust;
 mod text;
 
 use serde::Serialize;
@@ -74,6 +75,7 @@ pub fn rewrite(project: &Project, profile: &StackProfile, options: &RewriteOptio
     let (template, mut notes) = match profile.kind {
         StackKind::Python => python::render(project, profile, *options)?,
         StackKind::Node => node::render(project, profile, *options)?,
+        StackKind::Rust => rust::render(project, profile, *options)?,
         other => return Err(RewriteError::Unsupported(other)),
     };
     let (dockerfile, explain) = explain::split(&template);

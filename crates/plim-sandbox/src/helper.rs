@@ -115,6 +115,9 @@ fn enter_namespaces(network: Network) -> Result<(), Fault> {
     let _ = sys::unshare(UnshareFlags::NEWCGROUP);
     if network == Network::None {
         sys::loopback_up().step(|| "switch on the loopback device")?;
+        // as Docker and containerd have it: ports belong to the container, whoever opens them. Where this cannot be said,
+        // only the ports below 1024 of ordinary users are missing
+        let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     }
     Ok(())
 }

@@ -18,12 +18,16 @@ pub(super) struct Ending<'a> {
     pub(super) env: &'a [(&'a str, &'a str)],
     /// What the environment is for.
     pub(super) env_why: &'a str,
+    /// Beginnings of the names of variables that concern the build alone, should the author's image have them.
+    pub(super) not_env: &'a [&'a str],
     /// The base knows user 65532 by name.
     pub(super) user_known: bool,
     /// The fixed words of the start command, program first.
     pub(super) entrypoint: &'a [String],
     /// A program in the image that asks `http://127.0.0.1:PORT/PATH`, and the name of who asks; none where the image has none.
     pub(super) ask: Option<Asker<'a>>,
+    /// The author's health check, when it is the program itself that asks: program and arguments.
+    pub(super) check: Option<&'a [String]>,
 }
 
 /// A program that asks for a path on a port, as words, and its name.
@@ -71,7 +75,8 @@ impl Ending<'_> {
     fn environment(&self, project: &Project, profile: &StackProfile) -> Vec<String> {
         let defaults = self.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let mut all: Vec<(String, String)> = defaults.chain(profile.env.iter().cloned()).collect();
-        for told in &project.evidence.declared.env {
+        let concerns_build = |name: &str| self.not_env.iter().any(|begin| name.starts_with(begin));
+        for told in project.evidence.declared.env.iter().filter(|told| !concerns_build(&told.value.0)) {
             match all.iter_mut().find(|(name, _)| *name == told.value.0) {
                 Some(known) => known.1.clone_from(&told.value.1),
                 None => all.push(told.value.clone()),
@@ -91,20 +96,19 @@ impl Ending<'_> {
         if matches!(told.value.test, HealthcheckTest::None) {
             return (Some("NONE".to_owned()), Some(at(project, told.line)));
         }
-        let Some((ask, who)) = self.ask else {
-            notes.push(format!(
-                "the health check in line {} is left out: the image has no program that could ask; let the platform ask the port",
-                told.line
-            ));
-            return (None, None);
-        };
-        let why = Some(format!("line {} of the previous file, asked by {who} itself", told.line));
-        let (Some(port), Some(path)) = (profile.port, &profile.health) else {
-            notes.push(format!(
-                "the health check in line {} is left out: the program listens on no known port",
-                told.line
-            ));
-            return (None, None);
+        let (words, why) = match (self.check, self.ask, profile.port.zip(profile.health.as_ref())) {
+            (Some(words), ..) => (words.to_vec(), at(project, told.line)),
+            (None, Some((ask, who)), Some((port, path))) => {
+                (ask(port, path), format!("line {} of the previous file, asked by {who} itself", told.line))
+            }
+            (None, asker, _) => {
+                let reason = match asker {
+                    Some(_) => "the program listens on no known port",
+                    None => "the image has no program that could ask; let the platform ask the port",
+                };
+                notes.push(format!("the health check in line {} is left out: {reason}", told.line));
+                return (None, None);
+            }
         };
         let check = &told.value;
         let durations = [
@@ -113,14 +117,14 @@ impl Ending<'_> {
             ("start-period", check.start_period),
             ("start-interval", check.start_interval),
         ];
-        let mut words: Vec<String> = durations
+        let mut instruction: Vec<String> = durations
             .into_iter()
             .filter_map(|(name, value)| Some(format!("--{name}={}", text::duration(value?))))
             .chain((check.retries > 0).then(|| format!("--retries={}", check.retries)))
             .collect();
-        words.push("CMD".to_owned());
-        words.push(text::exec(&ask(port, path)));
-        (Some(words.join(" ")), why)
+        instruction.push("CMD".to_owned());
+        instruction.push(text::exec(&words));
+        (Some(instruction.join(" ")), Some(why))
     }
 }
 

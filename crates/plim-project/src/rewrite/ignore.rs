@@ -126,6 +126,30 @@ const NODE: &[Group] = &[Group {
         "yarn-error.log",
     ],
 }];
+const RUST: &[Group] = &[
+    Group {
+        purpose: "what cargo makes, and what only developers need",
+        patterns: &[
+            "**/target",
+            "**/*.rs.bk",
+            "**/*.profraw",
+            "**/*.pdb",
+            "lcov.info",
+            ".rustfmt.toml",
+            "rustfmt.toml",
+            "clippy.toml",
+            ".clippy.toml",
+            "deny.toml",
+            "Cross.toml",
+            "release.toml",
+            "cliff.toml",
+        ],
+    },
+    Group {
+        purpose: "the image has its compiler; with these files rustup would fetch another one",
+        patterns: &["rust-toolchain", "rust-toolchain.toml"],
+    },
+];
 
 /// Writes the file: the author's lines first, then ours as far as they hide nothing that the Dockerfile copies, then
 /// exceptions for what is hidden all the same.
@@ -141,6 +165,7 @@ pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str)
     let groups = COMMON.iter().chain(match profile.kind {
         StackKind::Python => PYTHON,
         StackKind::Node => NODE,
+        StackKind::Rust => RUST,
         _ => &[],
     });
     let mut ours: Vec<String> = Vec::new();
@@ -181,6 +206,8 @@ pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str)
         }
     }
     if let Ok(patterns) = Patterns::parse(&out) {
+        let inputs = profile.build_inputs.iter().map(|input| input.path.clone());
+        let needed: Vec<Utf8PathBuf> = needed.iter().cloned().chain(inputs).collect();
         exceptions.extend(needed.iter().filter(|path| patterns.excludes(path.as_str())).map(|path| format!("!{path}")));
     }
     exceptions.dedup();

@@ -58,9 +58,11 @@ pub(super) fn render(
     let ending = Ending {
         env: &[("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")],
         env_why: "output appears at once; no byte code is written; what the program and the previous file set",
+        not_env: &[],
         user_known: runtime.distroless,
         entrypoint: &fixed,
         ask: Some((&ask, "Python")),
+        check: None,
     };
     let ending = ending.context(project, profile, &mut notes);
     // where the base has no package manager, packages come from a stage of their own

@@ -3,6 +3,7 @@
 use plim_dockerfile::{Command, HealthcheckTest};
 
 use crate::evidence::Declared;
+use crate::project::Choices;
 
 /// Paths by which programs say that they are well, the most telling first.
 pub(crate) const PATHS: &[&str] = &[
@@ -21,6 +22,15 @@ pub(crate) const PATHS: &[&str] = &[
     "/ping",
     "/status",
 ];
+
+/// Returns the path that a person names and where: the flag, or the author's HEALTHCHECK. The place is the number of a line,
+/// none for the flag.
+pub(crate) fn said(choices: &Choices, author: &Declared) -> Option<(String, Option<usize>)> {
+    if let Some(path) = &choices.health {
+        return Some((path.clone(), None));
+    }
+    declared(author).map(|(path, line)| (path, Some(line)))
+}
 
 /// Returns the path that the author's HEALTHCHECK asks for, and its line.
 pub(crate) fn declared(declared: &Declared) -> Option<(String, usize)> {
@@ -41,15 +51,6 @@ fn path_of_url(text: &str) -> Option<String> {
     Some(path.to_owned())
 }
 
-/// Returns the port of an EXPOSE, if it is one of TCP.
-pub(crate) fn tcp_port(exposed: &str) -> Option<u16> {
-    match exposed.split_once('/') {
-        None => exposed.parse().ok(),
-        Some((port, protocol)) if protocol.eq_ignore_ascii_case("tcp") => port.parse().ok(),
-        Some(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,12 +62,5 @@ mod tests {
         assert_eq!(path("wget -q http://127.0.0.1:80"), "/");
         assert_eq!(path("node -e \"fetch('http://localhost/a/b')\""), "/a/b");
         assert_eq!(path_of_url("pg_isready"), None);
-    }
-
-    #[test]
-    fn only_tcp_is_asked_for_health() {
-        assert_eq!(tcp_port("8080"), Some(8080));
-        assert_eq!(tcp_port("8080/TCP"), Some(8080));
-        assert_eq!(tcp_port("53/udp"), None);
     }
 }

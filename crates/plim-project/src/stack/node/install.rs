@@ -35,7 +35,12 @@ impl Plan {
         }
         // what scripts of the installation read
         let script = manifest.install_script();
-        let texts: String = ["preinstall", "install", "postinstall", "prepare"].iter().filter_map(|name| manifest.scripts.get(*name)).cloned().collect::<Vec<_>>().join(" ");
+        let texts: String = ["preinstall", "install", "postinstall", "prepare"]
+            .iter()
+            .filter_map(|name| manifest.scripts.get(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ");
         if texts.contains("husky") {
             // hooks of version control, which is not in the build
             plan.install.env.push(("HUSKY".to_owned(), "0".to_owned()));
@@ -43,7 +48,8 @@ impl Plan {
         if texts.contains("patch-package") {
             plan.manifests.extend(folder.files().filter(|path| path.starts_with("patches")).map(Utf8Path::to_owned));
         }
-        plan.manifests.extend(texts.split_whitespace().filter_map(|word| scope.relative(word)).filter(|path| folder.has(path)));
+        plan.manifests
+            .extend(texts.split_whitespace().filter_map(|word| scope.relative(word)).filter(|path| folder.has(path)));
 
         let generate = generate(scope);
         if let Some((step, schemas)) = &generate {
@@ -78,16 +84,28 @@ impl Plan {
         let needed = |spec: &str| start.global.as_deref() == Some(spec);
         let for_build = |spec: &str| {
             let name = spec.trim_start_matches('@').split('@').next().unwrap_or(spec);
-            scope.author.build.iter().any(|build| build.words.iter().any(|word| word == name || (name == "typescript" && word == "tsc") || (name == "nestjs/cli" && word == "nest")))
+            scope.author.build.iter().any(|build| {
+                build.words.iter().any(|word| {
+                    word == name || (name == "typescript" && word == "tsc") || (name == "nestjs/cli" && word == "nest")
+                })
+            })
         };
         for (spec, line) in scope.author.globals.iter().filter(|(spec, _)| needed(spec) || for_build(spec)) {
             let command = format!("npm install --global {spec}");
-            plan.install.steps.push(Step { command, caches: vec!["/root/.npm".to_owned()], comment: String::new(), why: context.at(*line) });
+            plan.install.steps.push(Step {
+                command,
+                caches: vec!["/root/.npm".to_owned()],
+                comment: String::new(),
+                why: context.at(*line),
+            });
         }
         plan.install.steps.extend(generate.map(|(step, _)| step));
 
         if let Some(kept) = kept {
-            found.push(Finding::new(format!("packages for developers stay: the program is started with {kept}"), manifest.at(kept)));
+            found.push(Finding::new(
+                format!("packages for developers stay: the program is started with {kept}"),
+                manifest.at(kept),
+            ));
         } else if plan.all && !manifest.dev_dependencies.is_empty() {
             match manager.prune() {
                 Some(step) => plan.install.prune.push(step),
@@ -136,8 +154,12 @@ fn generate(scope: &Scope<'_>) -> Option<(Step, Vec<Utf8PathBuf>)> {
     if !manifest.has("@prisma/client") || !manifest.has("prisma") {
         return None;
     }
-    let schemas: Vec<Utf8PathBuf> =
-        context.folder.files().filter(|path| path.extension() == Some("prisma") || path.as_str().starts_with("prisma.config.")).map(Utf8Path::to_owned).collect();
+    let schemas: Vec<Utf8PathBuf> = context
+        .folder
+        .files()
+        .filter(|path| path.extension() == Some("prisma") || path.as_str().starts_with("prisma.config."))
+        .map(Utf8Path::to_owned)
+        .collect();
     let first = schemas.first()?;
     let by_author = scope.author.build.iter().find(|build| build::is_generate(&build.words));
     let (command, why) = match by_author {

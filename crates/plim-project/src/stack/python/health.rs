@@ -1,16 +1,13 @@
 //! The path that tells whether the program is well.
 
+use super::super::health::{self, PATHS};
 use super::Context;
 use super::sources::Sources;
-use crate::stack::health::{self, PATHS};
 
 /// Returns the path and where it is said: the flag, the author's HEALTHCHECK, the sources, or `/`.
 pub(super) fn find(context: &Context<'_>, sources: &Sources) -> (String, String) {
-    if let Some(path) = &context.choices.health {
-        return (path.clone(), "--health".to_owned());
-    }
-    if let Some((path, line)) = health::declared(context.declared) {
-        return (path, context.at(line));
+    if let Some((path, line)) = health::said(context.choices, context.declared) {
+        return (path, line.map_or_else(|| "--health".to_owned(), |line| context.at(line)));
     }
     for path in PATHS {
         for quote in ['"', '\''] {

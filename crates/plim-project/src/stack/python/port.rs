@@ -1,9 +1,9 @@
 //! The port that the program listens on.
 
+use super::super::port::{self, of_address};
 use super::Context;
 use super::sources::Sources;
 use super::start::Start;
-use crate::stack::health::tcp_port;
 
 /// Ports that servers listen on when nothing else is said.
 const DEFAULTS: &[(&str, u16)] = &[
@@ -30,15 +30,8 @@ pub(super) fn find(context: &Context<'_>, start: &Start, sources: &Sources) -> (
     if let Some(port) = of_words(&start.words) {
         return (Some(port), start.origin.clone());
     }
-    for told in &context.declared.exposed {
-        if let Some(port) = tcp_port(&told.value) {
-            return (Some(port), context.at(told.line));
-        }
-    }
-    if let Some(told) = context.declared.env.iter().find(|told| told.value.0 == "PORT")
-        && let Ok(port) = told.value.1.parse()
-    {
-        return (Some(port), context.at(told.line));
+    if let Some((port, line)) = port::declared(context.declared, &["PORT"]) {
+        return (Some(port), context.at(line));
     }
     let module = start.module();
     if let Some((name, port)) = module.and_then(|module| DEFAULTS.iter().find(|(name, _)| *name == module)) {
@@ -76,10 +69,6 @@ fn of_words(words: &[String]) -> Option<u16> {
         previous = word;
     }
     port
-}
-
-fn of_address(address: &str) -> Option<u16> {
-    address.rsplit_once(':')?.1.parse().ok()
 }
 
 #[cfg(test)]

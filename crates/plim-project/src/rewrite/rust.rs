@@ -1,0 +1,189 @@
+//! The Dockerfile of a Rust project.
+
+use camino::Utf8PathBuf;
+use minijinja::context;
+use plim_dockerfile::{Command, HealthcheckTest};
+
+use super::ending::Ending;
+use super::parts::{self, BUILD_DIR, copies, found, found_or, manifests, pair, steps};
+use super::{RewriteOptions, libraries, text};
+use crate::project::{Artifact, Project, StackProfile};
+use crate::stack::rust::{OUT, is_static, needs_full_base};
+
+const TEMPLATE: &str = include_str!("templates/rust.dockerfile");
+
+/// Folders that are the program's own, so that the build can work where the program will run: a path that is compiled in then
+/// means the same in both.
+const OWN: &[&str] =
+    &["/app", "/build", "/code", "/project", "/service", "/src", "/srv", "/usr/src", "/work", "/workspace"];
+
+/// The image that the program runs on.
+struct Runtime {
+    base: &'static str,
+    why: String,
+    comment: String,
+    /// It has no package manager.
+    distroless: bool,
+}
+
+/// Fills in the template. Returns it with the reasons still in it, and notes for the user.
+pub(super) fn render(
+    project: &Project,
+    profile: &StackProfile,
+    options: RewriteOptions,
+) -> Result<(String, Vec<String>), minijinja::Error> {
+    let mut notes = Vec::new();
+    let runtime = runtime(profile, options, &mut notes);
+    let (build_base, build_base_why) = build_base(profile);
+    let fixed: Vec<String> = profile.start.iter().take(profile.entrypoint.max(1)).cloned().collect();
+    let check = own_check(project, profile);
+    let ending = Ending {
+        env: &[],
+        env_why: "what the program and the previous file set",
+        not_env: &["CARGO_", "RUSTFLAGS", "RUSTUP_", "RUSTC_", "SQLX_OFFLINE"],
+        user_known: runtime.distroless,
+        entrypoint: &fixed,
+        ask: None,
+        check: check.as_deref(),
+    };
+    let ending = ending.context(project, profile, &mut notes);
+    let libraries = if runtime.distroless {
+        libraries::context(profile, runtime.base)
+    } else {
+        context! {
+            libraries => "",
+            libraries_why => "",
+            system => profile.system.join(" "),
+            system_why => text::reason(&libraries::why(profile)),
+        }
+    };
+    let whole: Vec<Artifact> = profile.build_inputs.iter().filter(|input| input.folder).cloned().collect();
+    let install = &profile.install;
+    let context = context! {
+        build_base,
+        build_base_why => text::reason(&build_base_why),
+        packages => install.system.join(" "),
+        packages_why => text::reason(&packages_why(profile)),
+        is_static => is_static(profile),
+        build_env => install.env.iter().map(pair).collect::<Vec<String>>(),
+        build_env_why => text::reason(&found(profile, "linked ")),
+        args => install.args.iter().map(|(name, value)| context! {
+            words => if value.is_empty() { name.clone() } else { pair(&(name.clone(), value.clone())) },
+            why => text::reason(&found(profile, &format!("build argument {name}"))),
+        }).collect::<Vec<_>>(),
+        build_dir => build_dir(profile),
+        manifests => manifests(profile),
+        whole => copies(&whole, ".", "other dependencies are compiled against it"),
+        install => steps(&install.steps),
+        build => steps(&profile.build),
+        runtime_comment => runtime.comment,
+        runtime_base => runtime.base,
+        runtime_base_why => text::reason(&runtime.why),
+        out => OUT,
+        binary => profile.start.first().cloned().unwrap_or_default(),
+        artifacts => artifacts(profile),
+    };
+    Ok((parts::fill(TEMPLATE, [context, ending, libraries])?, notes))
+}
+
+/// The image with the compiler.
+fn build_base(profile: &StackProfile) -> (String, String) {
+    let version = &profile.version;
+    let full = needs_full_base(profile);
+    let slim = if full.is_some() { "" } else { "-slim" };
+    let why = full.unwrap_or_else(|| found(profile, "Rust "));
+    if version == "nightly" {
+        return (format!("docker.io/rustlang/rust:nightly{slim}"), why);
+    }
+    // libraries that the program loads must be those of the runtime's release
+    let minor: Option<u32> = version.split('.').nth(1).map_or(Some(u32::MAX), |minor| minor.parse().ok());
+    let release = if !is_static(profile) && minor.is_some_and(|minor| minor >= 90) { "-trixie" } else { "" };
+    (format!("docker.io/library/rust:{version}{slim}{release}"), why)
+}
+
+fn runtime(profile: &StackProfile, options: RewriteOptions, notes: &mut Vec<String>) -> Runtime {
+    if options.keep_shell {
+        notes.push("the image is based on debian:trixie-slim: a shell was asked for".to_owned());
+        return Runtime {
+            base: "docker.io/library/debian:trixie-slim",
+            why: "a shell was asked for".to_owned(),
+            comment: "the image: a small Debian and the program".to_owned(),
+            distroless: false,
+        };
+    }
+    let linked = profile.found.iter().find(|finding| finding.what.starts_with("linked "));
+    let why = linked.map_or_else(String::new, |finding| format!("{} ({})", finding.what, finding.why));
+    if is_static(profile) {
+        return Runtime {
+            base: "gcr.io/distroless/static-debian13:nonroot",
+            why,
+            comment: "the image: the program, certificates and time zones; no shell, no C library".to_owned(),
+            distroless: true,
+        };
+    }
+    Runtime {
+        base: "gcr.io/distroless/cc-debian13:nonroot",
+        why,
+        comment: "the image: the program and the libraries that it is linked with; no shell, no package manager"
+            .to_owned(),
+        distroless: true,
+    }
+}
+
+/// Where the build stage works.
+fn build_dir(profile: &StackProfile) -> &str {
+    let workdir = profile.workdir.as_str();
+    let own = OWN.iter().any(|dir| {
+        workdir.strip_prefix(dir).is_some_and(|rest| rest.is_empty() && *dir != "/usr/src" || rest.starts_with('/'))
+    });
+    if own { workdir } else { BUILD_DIR }
+}
+
+/// What each package of the build stage is for.
+fn packages_why(profile: &StackProfile) -> String {
+    let needed = profile.found.iter().filter(|finding| finding.what.starts_with("the build needs "));
+    let whys: Vec<String> =
+        needed.map(|finding| format!("{} ({})", &finding.what["the build needs ".len()..], finding.why)).collect();
+    whys.join(", ")
+}
+
+/// COPY instructions for what the program reads when it runs.
+fn artifacts(profile: &StackProfile) -> Vec<minijinja::Value> {
+    profile
+        .artifacts
+        .iter()
+        .flat_map(|artifact| {
+            let why = found_or(profile, &format!("{} is needed", artifact.path), "the program reads it");
+            let mut artifact = artifact.clone();
+            let base = match artifact.dest.strip_prefix("/") {
+                Ok(below) => {
+                    artifact.dest = Utf8PathBuf::from(below);
+                    ""
+                }
+                Err(_) => profile.workdir.trim_end_matches('/'),
+            };
+            copies(std::slice::from_ref(&artifact), base, &text::reason(&why))
+        })
+        .collect()
+}
+
+/// The author's health check, when the program itself is what asks.
+fn own_check(project: &Project, profile: &StackProfile) -> Option<Vec<String>> {
+    let told = project.evidence.declared.healthcheck.as_ref()?;
+    let HealthcheckTest::Command(command) = &told.value.test else { return None };
+    let words: Vec<String> = match command {
+        Command::Exec(words) => words.iter().map(|word| word.value.clone()).collect(),
+        Command::Shell(text) => {
+            let text = text.value.trim();
+            // Docker takes any failure for the same
+            let text = text.strip_suffix("|| exit 1").unwrap_or(text);
+            crate::parse_command(text).ok()?
+        }
+    };
+    let (program, arguments) = words.split_first()?;
+    let own = profile.start.first()?;
+    let base = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
+    let name = profile.found.iter().find_map(|finding| finding.what.strip_prefix("binary ")?.split(' ').next());
+    let is_own = base(program) == base(own) || Some(base(program).as_str()) == name;
+    is_own.then(|| [own.clone()].into_iter().chain(arguments.iter().cloned()).collect())
+}
