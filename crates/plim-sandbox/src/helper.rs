@@ -12,7 +12,7 @@ mod overlay;
 mod place;
 mod privileges;
 pub(crate) mod probing;
-mod processes;
+pub(crate) mod processes;
 mod seccomp;
 mod setup;
 mod sources;

@@ -32,48 +32,73 @@ pub(super) fn end_all() {
     }
 }
 
+/// Kills all processes of a session, as its leader's number names it: for a caller whose helper is gone.
+pub(crate) fn end_session(leader: i32) {
+    loop {
+        let members = scan(SESSION, leader);
+        if members.is_empty() {
+            return;
+        }
+        for member in members {
+            let _ = rustix::process::kill_process(member, Signal::KILL);
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+}
+
 /// The children of this process. Kernels without the list need a look at every process.
 fn children() -> Vec<Pid> {
     let own = rustix::process::getpid().as_raw_pid();
     match std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")) {
         Ok(list) => list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect(),
-        Err(_) => scan(own),
+        Err(_) => scan(PARENT, own),
     }
 }
 
-fn scan(parent: i32) -> Vec<Pid> {
+/// Where numbers stand in `/proc/PID/stat`, counted from the name.
+const PARENT: usize = 1;
+const SESSION: usize = 3;
+
+/// The processes with this number in this field, without those that only wait to be noticed.
+fn scan(field: usize, wanted: i32) -> Vec<Pid> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| {
             let name = entry.ok()?.file_name();
             let pid = name.to_str()?.parse().ok()?;
             let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
-            (parent_in(&stat)? == parent).then(|| Pid::from_raw(pid)).flatten()
+            let ended = after_name(&stat)?.starts_with(&b" Z"[..]);
+            (number_in(&stat, field)? == wanted && !ended).then(|| Pid::from_raw(pid)).flatten()
         })
         .collect()
 }
 
-/// The parent in `/proc/PID/stat`: the second field after the name, which stands in brackets and may hold any byte.
-fn parent_in(stat: &[u8]) -> Option<i32> {
+/// A number in `/proc/PID/stat`.
+fn number_in(stat: &[u8], field: usize) -> Option<i32> {
+    std::str::from_utf8(after_name(stat)?).ok()?.split_ascii_whitespace().nth(field)?.parse().ok()
+}
+
+/// What follows the name, which stands in brackets and may hold any byte.
+fn after_name(stat: &[u8]) -> Option<&[u8]> {
     let end = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(&stat[end + 1..]).ok()?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    stat.get(end + 1..)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{parent_in, scan};
+    use super::{PARENT, SESSION, number_in, scan};
 
     #[test]
     fn the_parent_is_found_behind_any_name() {
-        assert_eq!(parent_in(b"12 (a) b) (c) S 7 12 12 0"), Some(7));
-        assert_eq!(parent_in(b"12 (sh"), None);
+        assert_eq!(number_in(b"12 (a) b) (c) S 7 12 13 0", PARENT), Some(7));
+        assert_eq!(number_in(b"12 (a) b) (c) S 7 12 13 0", SESSION), Some(13));
+        assert_eq!(number_in(b"12 (sh", PARENT), None);
     }
 
     #[test]
     fn children_are_found_by_a_look_at_every_process() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-        let found = scan(std::process::id().cast_signed());
+        let found = scan(PARENT, std::process::id().cast_signed());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(found.iter().any(|pid| pid.as_raw_pid() == child.id().cast_signed()));

@@ -134,15 +134,19 @@ fn a_killed_caller_takes_all_with_it(fixture: &Fixture) {
     until(|| listing(&layer.upper).is_empty());
 }
 
+/// The helper that watches over a container.
+pub fn helper_of(container: &Container) -> rustix::process::Pid {
+    let status = fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
+    let helper = status.lines().find_map(|line| line.strip_prefix("PPid:\t")).unwrap();
+    rustix::process::Pid::from_raw(helper.parse().unwrap()).unwrap()
+}
+
 fn a_dead_helper_is_cleaned_up_after(fixture: &Fixture) {
     let layer = fixture.layer();
     let mut container = start(&fixture.spec(&layer, "echo ready; sleep 100000")).unwrap();
     until(|| says(&container, "ready"));
     assert!(layer.upper.join("proc").exists(), "the mount point is there while it is needed");
-    let status = fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
-    let helper = status.lines().find_map(|line| line.strip_prefix("PPid:\t")).unwrap().parse().unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(helper).unwrap(), rustix::process::Signal::KILL)
-        .unwrap();
+    rustix::process::kill_process(helper_of(&container), rustix::process::Signal::KILL).unwrap();
     let process = format!("/proc/{}", container.pid());
     assert!(matches!(container.wait_timeout(LONG), Err(SandboxError::Helper(_))));
     until(|| !fs::exists(&process).unwrap());

@@ -22,6 +22,7 @@ pub const CASES: &[Case] = &[
     ("chroot::failures_leave_nothing", failures_leave_nothing),
     ("chroot::no_process_survives", no_process_survives),
     ("chroot::a_killed_caller_takes_all_with_it", a_killed_caller_takes_all_with_it),
+    ("chroot::a_killed_helper_leaves_no_process", a_killed_helper_leaves_no_process),
     ("chroot::devices_work", devices_work),
     ("chroot::users_have_their_rights", users_have_their_rights),
     ("chroot::signals_and_network_are_those_outside", signals_and_network_are_those_outside),
@@ -200,6 +201,17 @@ fn a_killed_caller_takes_all_with_it(fixture: &Fixture) {
     until(|| !fs::exists(format!("/proc/{pid}")).unwrap());
     until(|| root.is_tidy(fixture));
     assert!(!runs("314159"));
+}
+
+fn a_killed_helper_leaves_no_process(fixture: &Fixture) {
+    let Some(root) = Root::new(fixture) else { return };
+    let mut container = start(&root.spec("echo ready; (sleep 141421 &) ; sleep 141421")).unwrap();
+    until(|| container.logs().starts_with(b"ready"));
+    let helper = crate::background::helper_of(&container);
+    rustix::process::kill_process(helper, rustix::process::Signal::KILL).unwrap();
+    let end = container.wait_timeout(crate::background::LONG);
+    assert!(matches!(end, Err(SandboxError::Helper(_))), "{end:?}");
+    until(|| !runs("141421"));
 }
 
 fn devices_work(fixture: &Fixture) {
