@@ -164,6 +164,36 @@ pub(crate) struct NetworkFlags {
     pub(crate) ca_bundle: Option<String>,
 }
 
+/// What keeps commands apart from the machine.
+#[derive(Debug, Args)]
+pub(crate) struct IsolationFlag {
+    /// What keeps commands apart from this machine.
+    #[arg(long, value_enum, value_name = "MODE", env = "PLIM_ISOLATION", help_heading = "Sandbox")]
+    pub(crate) isolation: Option<IsolationMode>,
+}
+
+/// `--isolation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IsolationMode {
+    /// Namespaces, or else a chroot.
+    Auto,
+    /// Namespaces: mounts, processes and network of their own.
+    Namespaces,
+    /// A root directory only, for root in a container that refuses namespaces.
+    Chroot,
+}
+
+impl IsolationMode {
+    /// Returns its name in configuration files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Namespaces => "namespaces",
+            Self::Chroot => "chroot",
+        }
+    }
+}
+
 /// `--network`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum NetworkMode {

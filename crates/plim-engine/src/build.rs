@@ -212,6 +212,7 @@ pub(crate) fn configure(workspace: &Workspace, build: &mut Request, options: &Bu
                 .hint("[build] network in plim.toml is `host` or `none`"));
         }
     };
+    build.isolation = workspace.host.isolation;
     build.offline = workspace.host.offline;
     build.ca_bundle = workspace.ca_bundle(options.ca_bundle.as_deref())?.map(Into::into);
     build.proxies.clone_from(&workspace.host.proxies);

@@ -86,6 +86,8 @@ pub struct BuildConfig {
     pub network: Option<String>,
     /// CA certificates of RUN steps: a PEM file, `auto` or `none`.
     pub ca_bundle: Option<String>,
+    /// What keeps RUN steps apart from the machine: `auto`, `namespaces` or `chroot`.
+    pub isolation: Option<String>,
     /// `plim`: map well-known base names to plim's recipes.
     pub bases: Option<String>,
 }

@@ -10,6 +10,7 @@ pub mod config;
 pub mod copy;
 pub mod failure;
 pub mod images;
+pub mod isolation;
 pub mod lint;
 pub mod optimize;
 pub mod run;

@@ -10,6 +10,7 @@ use plim_oci::Events;
 use plim_oci::http::{Client, ClientOptions, Proxies};
 use plim_oci::layout::Layout;
 
+use crate::isolation::Isolation;
 use crate::{Config, Failure};
 
 /// What the program knows of the machine that it runs on; filled by the command line from the environment.
@@ -27,6 +28,8 @@ pub struct Host {
     pub proxies: Vec<(String, String)>,
     /// No network connection may be opened.
     pub offline: bool,
+    /// What keeps commands apart from the machine.
+    pub isolation: Isolation,
     /// The time.
     pub now: Timestamp,
 }
@@ -88,9 +91,14 @@ impl Workspace {
 
     /// Returns the directories that builds share.
     pub fn build_state(&self) -> plim_build::State {
+        // without mounts directories may be marked in ways that the kernel does not know
+        let snapshots = match self.host.isolation {
+            Isolation::Namespaces => "snapshots",
+            Isolation::Chroot => "snapshots-chroot",
+        };
         plim_build::State {
             store: self.store.clone(),
-            snapshots: self.host.data.join("snapshots").into(),
+            snapshots: self.host.data.join(snapshots).into(),
             cache: self.host.cache.join("build").into(),
             mounts: self.host.cache.join("mounts").into(),
         }

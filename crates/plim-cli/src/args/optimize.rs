@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
-use super::{Bases, NetworkFlags, Output};
+use super::{Bases, IsolationFlag, NetworkFlags, Output};
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   plim optimize .                                   try it: everything new lands in ./.plim
@@ -76,6 +76,8 @@ pub(crate) struct Optimize {
     pub(crate) secret: Vec<String>,
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationFlag,
     #[command(flatten)]
     pub(crate) bases: Bases,
     /// Report format, optionally into a file; may be repeated: text, json, json=FILE.

@@ -39,8 +39,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
         secrets: args.secret.iter().map(|text| parse::secret(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
     };
-    plim_engine::run::enter_namespace()?;
-    let workspace = context.workspace(&args.dir)?;
+    let workspace = context.workshop(&args.dir, &args.isolation)?;
     let progress = context.progress();
     let report = optimize::optimize(&workspace, &request, &progress)?;
     context.write(&args.output, &report, || text(&report, args.explain))?;
@@ -160,8 +159,13 @@ fn proof(proof: &Proof) -> String {
         Some(before) => format!(" (before: {})", stop_time(before.stopped, before.stop_ms)),
         None => String::new(),
     };
+    let root = if proof.read_only_root { " on a read-only root" } else { "" };
+    let missing = match proof.not_enforced.join(" and ") {
+        missing if missing.is_empty() => missing,
+        missing => format!("; {missing} not enforced here"),
+    };
     out.push_str(&format!(
-        "  proof: {stop} on SIGTERM in {} ms{was}; runs as {} on a read-only root\n",
+        "  proof: {stop} on SIGTERM in {} ms{was}; runs as {}{root}{missing}\n",
         after.stop_ms, after.user
     ));
     out

@@ -12,6 +12,7 @@ use plim_sandbox::Container;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::isolation::{self, Isolation};
 use crate::run::{Overrides, prepare, sandbox_failure};
 use crate::{Failure, Kind, Workspace};
 
@@ -94,6 +95,8 @@ pub struct Proof {
     pub after: Option<Behaviour>,
     /// The new image ran on a read-only root.
     pub read_only_root: bool,
+    /// What could not be enforced on this machine: `read-only root`, `network`.
+    pub not_enforced: Vec<String>,
     /// What went wrong, in words.
     pub failures: Vec<String>,
 }
@@ -138,6 +141,7 @@ impl Proof {
             before: None,
             after: None,
             read_only_root: false,
+            not_enforced: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -168,7 +172,13 @@ pub(crate) fn prove(
     if questions.depth == Depth::None {
         return Ok(Proof::skipped());
     }
+    let together = workspace.host.isolation == Isolation::Namespaces;
     let (old, new) = std::thread::scope(|scope| {
+        if !together {
+            // they share a network, and so the port
+            let old = before.map(|built| serve(workspace, built, "before", false, questions, events));
+            return (old, serve(workspace, after, "after", true, questions, events));
+        }
         let old = before.map(|built| scope.spawn(|| serve(workspace, built, "before", false, questions, events)));
         let new = serve(workspace, after, "after", true, questions, events);
         let old = old.map(|thread| {
@@ -187,14 +197,21 @@ pub(crate) fn prove(
     })?;
     let new = new?;
     let proof = compare(old.as_ref(), &new, &[], questions);
-    match (before, &old) {
+    let proof = match (before, &old) {
         // a body that differs may differ with every start (a time, an id): the old image is asked once more to know
         (Some(built), Some(old)) if proof.probes.iter().any(Probe::only_body_differs) => {
             let again = serve(workspace, built, "before", false, questions, events)?;
-            Ok(compare(Some(old), &new, &again.answers, questions))
+            compare(Some(old), &new, &again.answers, questions)
         }
-        _ => Ok(proof),
-    }
+        _ => proof,
+    };
+    let not_enforced = isolation::not_enforced(workspace.host.isolation, &room(questions, true));
+    Ok(Proof { read_only_root: together, not_enforced, ..proof })
+}
+
+/// What a container is given.
+fn room(questions: &Questions, read_only: bool) -> Overrides {
+    Overrides { env: questions.env.clone(), read_only, isolated: true, ..Overrides::default() }
 }
 
 /// Compares the answers; `again` are those of a second start of the old image, where there was one.
@@ -233,6 +250,7 @@ fn compare(old: Option<&Served>, new: &Served, again: &[[Answer; 2]], questions:
         before: old.map(|old| old.behaviour.clone()),
         after: Some(new.behaviour.clone()),
         read_only_root: true,
+        not_enforced: Vec::new(),
         failures,
     }
 }
@@ -283,12 +301,16 @@ fn serve(
     questions: &Questions,
     events: &dyn Events,
 ) -> Result<Served, Failure> {
-    let overrides = Overrides { env: questions.env.clone(), read_only, isolated: true, ..Overrides::default() };
+    let overrides = room(questions, read_only);
     let name = format!("the image {which}");
     // the builder's own directories: nothing is unpacked again
     let chain = built.root.chain(&workspace.build_state(), events).map_err(|error| Failure::from_error(&error))?;
     let image = &built.image;
     let prepared = prepare(workspace, image, Some(chain), &overrides, events)?;
+    if workspace.host.isolation == Isolation::Chroot && probe::listens(questions.port) {
+        return Err(Failure::tool(format!("something else listens on port {} of this machine", questions.port))
+            .hint("without namespaces the images share this machine's network: stop it, or name another --port"));
+    }
     let mut container = plim_sandbox::start(&prepared.spec).map_err(|error| sandbox_failure(&name, &error))?;
     let start_ms = match questions.depth {
         Depth::Start => keeps_running(&mut container, which, questions, events)?,
