@@ -324,11 +324,13 @@ impl Builds<'_> {
             });
             (old, new)
         });
-        let old = old.transpose().map_err(|failure| Failure {
-            hint: failure.hint.or_else(|| {
-                Some("the project's own Dockerfile does not build; --no-before optimizes without it".to_owned())
-            }),
-            ..failure
+        let old = old.transpose().map_err(|failure| {
+            let without = "--no-before optimizes without building the project's own Dockerfile";
+            let hint = match &failure.hint {
+                Some(hint) => format!("{hint}\n\nor {without}"),
+                None => without.to_owned(),
+            };
+            failure.hint(hint)
         })?;
         Ok((old, new?))
     }

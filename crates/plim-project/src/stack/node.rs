@@ -192,8 +192,19 @@ fn is_own_folder(path: &str) -> bool {
     plain && path.starts_with('/') && path != "/root" && !path.starts_with("/root/") && !SHARED.contains(&path)
 }
 
-/// The author's image, the files of version managers, what `package.json` asks for.
+/// The version that is wanted, else the author's.
 fn node_version(context: &Context<'_>) -> (Major, String) {
+    let (authors, why) = authors_version(context);
+    let wanted = context.choices.version_of(StackKind::Node);
+    match wanted.and_then(|wanted| Some((Major::parse(&wanted.version)?, &wanted.why))) {
+        Some((version, _)) if version == authors => (authors, why),
+        Some((version, by)) => (version, format!("{by}; the project has {authors} ({why})")),
+        None => (authors, why),
+    }
+}
+
+/// The author's image, the files of version managers, what `package.json` asks for.
+fn authors_version(context: &Context<'_>) -> (Major, String) {
     if let Some(base) = &context.declared.base
         && let Some(major) = Major::of_image(&base.value)
     {
