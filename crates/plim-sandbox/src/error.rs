@@ -193,7 +193,7 @@ fn setup_hint(step: &str, errno: i32) -> Option<String> {
         libc::ENODEV if step.starts_with("mount overlay") => "the kernel has no overlayfs: load the module `overlay`",
         libc::EINVAL if step.starts_with("mount overlay") => {
             "the file system of plim's data directory cannot hold an overlay's upper layer (as inside another overlay); \
-             put the data directory on ext4, xfs, btrfs or tmpfs"
+             put the data directory on ext4, xfs, btrfs or tmpfs, or use --isolation chroot"
         }
         libc::ENOSPC if step.starts_with("create namespaces") => {
             "user.max_*_namespaces is reached: raise it with sysctl"

@@ -87,21 +87,18 @@ pub fn as_caller() {
     let mut args = std::env::args().skip(1).map(PathBuf::from);
     let Some(first) = args.next() else { return };
     let script = |text: &str| ["sh", "-c", text].map(BString::from).to_vec();
-    let spec = match (args.next(), args.next()) {
-        (Some(upper), Some(work)) => {
-            let root = RootFs::Overlay { lower: vec![first], upper, work };
-            Spec { args: script("trap '' HUP TERM; sleep 100000"), ..Spec::new(root) }
-        }
+    let spec = if let (Some(upper), Some(work)) = (args.next(), args.next()) {
+        let root = RootFs::Overlay { lower: vec![first], upper, work };
+        Spec { args: script("trap '' HUP TERM; sleep 100000"), ..Spec::new(root) }
+    } else {
         // one directory is the root of a command without namespaces
-        _ => {
-            let bytes = Secret::new(b"hunter2".to_vec());
-            let source = MountSource::Content { bytes, mode: 0o400, uid: 0, gid: 0 };
-            Spec {
-                args: script("trap '' HUP TERM; sleep 314159 & sleep 314159"),
-                isolation: Isolation::Chroot,
-                mounts: vec![Mount { target: "/run/secrets/token".into(), source }],
-                ..Spec::new(RootFs::Dir(first))
-            }
+        let bytes = Secret::new(b"hunter2".to_vec());
+        let source = MountSource::Content { bytes, mode: 0o400, uid: 0, gid: 0 };
+        Spec {
+            args: script("trap '' HUP TERM; sleep 314159 & sleep 314159"),
+            isolation: Isolation::Chroot,
+            mounts: vec![Mount { target: "/run/secrets/token".into(), source }],
+            ..Spec::new(RootFs::Dir(first))
         }
     };
     let container = start(&spec).unwrap();

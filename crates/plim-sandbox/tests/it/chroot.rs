@@ -169,7 +169,7 @@ fn failures_leave_nothing(fixture: &Fixture) {
     assert_eq!(chain(&error), "failed to mount on /data/file: not a directory");
     assert!(root.is_tidy(fixture), "{:?}", root.added(fixture));
     spec.mounts.clear();
-    spec.user = "nobody-knows".to_owned();
+    "nobody-knows".clone_into(&mut spec.user);
     assert!(matches!(Fixture::try_run(&spec), Err(SandboxError::UnknownUser { .. })));
     assert!(root.is_tidy(fixture), "{:?}", root.added(fixture));
 }
@@ -229,7 +229,7 @@ fn users_have_their_rights(fixture: &Fixture) {
     let Some(root) = Root::new(fixture) else { return };
     fs::set_permissions(root.0.join("data"), fs::Permissions::from_mode(0o700)).unwrap();
     let mut spec = root.spec("id -u; id -g; id -G; cat /data/file || echo refused; echo $HOME; umask");
-    spec.user = "app".to_owned();
+    "app".clone_into(&mut spec.user);
     spec.cwd = "/home/app/work".into();
     assert_eq!(Fixture::run(&spec).ok(), "1000\n1001\n1001 44\nrefused\n/home/app\n0022\n");
     assert_eq!(root.added(fixture), ["home/app/work"]);
