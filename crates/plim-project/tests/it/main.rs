@@ -3,6 +3,7 @@
 mod ambiguity;
 mod ignore;
 mod layouts;
+mod rust;
 mod samples;
 
 use camino::{Utf8Path, Utf8PathBuf};

@@ -43,8 +43,9 @@ fn of_channel(channel: &str) -> String {
 
 /// The version of `rust:1.75-slim-bookworm` and of `cargo-chef:latest-rust-1.75`; none for other images.
 fn of_image(image: &str) -> Option<String> {
+    let image = image.split('@').next().unwrap_or(image);
     let (repository, tag) = match image.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => (repository, tag.split('@').next().unwrap_or(tag)),
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
         _ => (image, "latest"),
     };
     let name = repository.rsplit('/').next().unwrap_or(repository);
