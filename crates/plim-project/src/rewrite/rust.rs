@@ -8,7 +8,7 @@ use super::ending::Ending;
 use super::parts::{self, BUILD_DIR, copies, found, found_or, manifests, pair, steps};
 use super::{RewriteOptions, libraries, text};
 use crate::project::{Artifact, Project, StackProfile};
-use crate::stack::rust::{OUT, is_static, needs_full_base};
+use crate::stack::rust::{OUT, is_static, needs_full_base, stands_in};
 
 const TEMPLATE: &str = include_str!("templates/rust.dockerfile");
 
@@ -57,7 +57,8 @@ pub(super) fn render(
             system_why => text::reason(&libraries::why(profile)),
         }
     };
-    let whole: Vec<Artifact> = profile.build_inputs.iter().filter(|input| input.folder).cloned().collect();
+    let whole: Vec<Artifact> =
+        profile.build_inputs.iter().filter(|input| stands_in(profile, &input.path)).cloned().collect();
     let install = &profile.install;
     let context = context! {
         build_base,
@@ -66,7 +67,7 @@ pub(super) fn render(
         packages_why => text::reason(&packages_why(profile)),
         is_static => is_static(profile),
         build_env => install.env.iter().map(pair).collect::<Vec<String>>(),
-        build_env_why => text::reason(&found(profile, "linked ")),
+        build_env_why => text::reason(&linking(profile)),
         args => install.args.iter().map(|(name, value)| context! {
             words => if value.is_empty() { name.clone() } else { pair(&(name.clone(), value.clone())) },
             why => text::reason(&found(profile, &format!("build argument {name}"))),
@@ -111,8 +112,7 @@ fn runtime(profile: &StackProfile, options: RewriteOptions, notes: &mut Vec<Stri
             distroless: false,
         };
     }
-    let linked = profile.found.iter().find(|finding| finding.what.starts_with("linked "));
-    let why = linked.map_or_else(String::new, |finding| format!("{} ({})", finding.what, finding.why));
+    let why = linking(profile);
     if is_static(profile) {
         return Runtime {
             base: "gcr.io/distroless/static-debian13:nonroot",
@@ -128,6 +128,12 @@ fn runtime(profile: &StackProfile, options: RewriteOptions, notes: &mut Vec<Stri
             .to_owned(),
         distroless: true,
     }
+}
+
+/// How the program is linked, and why.
+fn linking(profile: &StackProfile) -> String {
+    let linked = profile.found.iter().find(|finding| finding.what.starts_with("linked "));
+    linked.map_or_else(String::new, |finding| format!("{} ({})", finding.what, finding.why))
 }
 
 /// Where the build stage works.

@@ -46,7 +46,10 @@ const STATIC: &str = "-C target-feature=+crt-static";
 const WORKDIR: &str = "/app";
 
 /// The finding that asks for the full image of the compiler.
-pub(crate) const FULL_BASE: &str = "built in the full image";
+const FULL_BASE: &str = "built in the full image";
+
+/// The end of the finding that asks for a whole folder before the dependencies are compiled.
+const STANDS_IN: &str = "stands in for published packages";
 
 /// What the parts of the detection look at.
 struct Context<'a> {
@@ -95,15 +98,12 @@ pub(crate) fn profile(
     let profile = build_profile(&context, build, &mut found);
     let closures: Vec<_> = programs.iter().map(|(program, _)| workspace.closure(program.package, &features)).collect();
     let direct = direct(&closures.concat(), program, &features);
-    let (needs, names) = match &lock {
-        Some(lock) => {
-            let reach = lock.reach(direct.iter().map(String::as_str));
-            (Needs::of(&reach), reach.packages().map(|locked| locked.name.clone()).collect())
-        }
-        None => {
-            found.push(Finding::new("versions are chosen anew by every build", "there is no Cargo.lock"));
-            (Needs::without_lock(), direct.clone())
-        }
+    let (needs, names) = if let Some(lock) = &lock {
+        let reach = lock.reach(direct.iter().map(String::as_str));
+        (Needs::of(&reach), reach.packages().map(|locked| locked.name.clone()).collect())
+    } else {
+        found.push(Finding::new("versions are chosen anew by every build", "there is no Cargo.lock"));
+        (Needs::without_lock(), direct.clone())
     };
     let git = workspace.git_dependency();
     let packages = packages::sort(&context, &needs, git, lock.is_some(), &mut found);
@@ -147,6 +147,9 @@ pub(crate) fn profile(
         path
     });
 
+    for path in workspace.patches.iter().chain(&config.vendor) {
+        found.push(Finding::new(format!("{path} {STANDS_IN}"), "other dependencies are compiled against its sources"));
+    }
     let build_inputs = build_inputs(folder, &workspace, &config, program, &sources);
 
     Ok(StackProfile {
@@ -187,11 +190,15 @@ pub(crate) fn is_static(profile: &StackProfile) -> bool {
 
 /// Returns why the build needs the full image of the compiler, if it does.
 pub(crate) fn needs_full_base(profile: &StackProfile) -> Option<String> {
-    let found = profile.found.iter().find_map(|finding| {
+    profile.found.iter().find_map(|finding| {
         let reason = finding.what.strip_prefix(FULL_BASE)?.trim_start_matches([':', ' ']);
         Some(format!("{reason} ({})", finding.why))
-    });
-    found
+    })
+}
+
+/// Whether a folder must be there with all its files when the dependencies are compiled.
+pub(crate) fn stands_in(profile: &StackProfile, path: &Utf8Path) -> bool {
+    profile.found.iter().any(|finding| finding.what == format!("{path} {STANDS_IN}"))
 }
 
 /// The features that the author builds with, and those without which the binary is not built.
@@ -299,3 +306,6 @@ fn left_out(folder: &Folder, workspace: &Workspace, inputs: &[Artifact]) -> Vec<
         .flat_map(|package| ["tests", "benches", "examples"].map(|name| package.dir.join(name)));
     dirs.filter(|dir| folder.has_folder(dir) && !is_used(dir)).collect()
 }
+
+#[cfg(test)]
+mod tests;

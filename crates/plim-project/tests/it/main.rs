@@ -4,6 +4,7 @@ mod ambiguity;
 mod corpus;
 mod ignore;
 mod layouts;
+mod rust;
 mod samples;
 
 use camino::{Utf8Path, Utf8PathBuf};

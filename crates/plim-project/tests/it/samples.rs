@@ -47,7 +47,7 @@ fn the_example_in_this_repository() {
 
 #[test]
 fn other_stacks_are_recognised_but_not_rewritten() {
-    for stack in ["node", "go", "java", "rust"] {
+    for stack in ["node", "go", "java"] {
         let Some(root) = sample(&format!("../shared/fixtures/apps/{stack}")) else { return };
         match detect(&root, &Choices::default()) {
             Err(DetectError::Unsupported { stack: found, .. }) => assert_eq!(found.as_str(), stack),
@@ -56,4 +56,23 @@ fn other_stacks_are_recognised_but_not_rewritten() {
             other => panic!("{stack}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn the_rust_fixture() {
+    let Some(root) = sample("../shared/fixtures/apps/rust") else { return };
+    let choices = Choices { dockerfile: Some("Dockerfile.before".into()), ..Choices::default() };
+    let project = detect(&root, &choices).unwrap();
+    assert_snapshot!("rust_fixture_found", findings(&project));
+    let rewrite = rewrite(&project, &project.stacks[0], &RewriteOptions::default()).unwrap();
+    assert_snapshot!("rust_fixture", rewrite.dockerfile);
+}
+
+#[test]
+fn the_rust_example_in_this_repository() {
+    let Some(root) = sample("examples/rust-api") else { return };
+    let project = detect(&root, &Choices::default()).unwrap();
+    assert_snapshot!("rust_example_found", findings(&project));
+    let rewrite = rewrite(&project, &project.stacks[0], &RewriteOptions::default()).unwrap();
+    assert_snapshot!("rust_example", rewrite.dockerfile);
 }

@@ -56,6 +56,7 @@ RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfo
 {% endfor %}
 
 {% include "libraries" %}
+
 # {{ runtime_comment }}
 #~ {{ runtime_base_why }}
 FROM {{ runtime_base }}

@@ -42,7 +42,7 @@ pub(super) fn find(
         }
     }
     // without a Dockerfile the program runs in the project folder, as with one that copies it all
-    let whole_folder = author.everything && author.in_image || author.everything && author.placed.is_empty();
+    let whole_folder = author.everything && (author.in_image || author.placed.is_empty());
     if whole_folder || context.folder.text(context.dockerfile).is_none() {
         for mention in sources.mentions.iter().filter(|mention| !mention.is_compile_time()) {
             if let Some(artifact) = mentioned(context, &mention.literal.text, &mention.package)

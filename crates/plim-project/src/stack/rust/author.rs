@@ -240,10 +240,8 @@ fn placed(context: &Context<'_>, commands: &[RunCommand]) -> Vec<Placed> {
             let made = known.iter().find(|file| file.0 == *source).map(|file| file.1.clone());
             let Some(binary) = of_target(source).or(made).or_else(|| installed(source)) else { continue };
             let name = source.rsplit('/').next().unwrap_or_default();
-            let dest = match told.value.dest.ends_with('/') {
-                true => format!("{}{name}", told.value.dest),
-                false => told.value.dest.clone(),
-            };
+            let into = &told.value.dest;
+            let dest = if into.ends_with('/') { format!("{into}{name}") } else { into.clone() };
             placed.push(Placed { binary, dest, line: told.line });
         }
     }

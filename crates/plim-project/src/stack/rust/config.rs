@@ -40,8 +40,8 @@ impl Config {
                 rustflags = own;
             }
         }
-        let sources = manifest.section("source").into_iter().flatten();
-        let vendor = sources.filter_map(|(_, table)| table.get("directory")?.as_str()).next().map(Utf8PathBuf::from);
+        let mut sources = manifest.section("source").into_iter().flatten();
+        let vendor = sources.find_map(|(_, table)| table.get("directory")?.as_str()).map(Utf8PathBuf::from);
         Ok(Self {
             rustflags_place: manifest.at("rustflags"),
             rustflags,

@@ -30,16 +30,12 @@ pub(super) fn linking(needs: &Needs, packages: &Packages, found: &mut Vec<Findin
         let first = packages.runtime.first()?;
         Some((format!("the image has a C library anyway, for {first}"), "the packages above".to_owned()))
     });
-    match obstacle {
-        Some((reason, place)) => {
-            found.push(Finding::new(format!("linked dynamically: {reason}"), place));
-            false
-        }
-        None => {
-            found.push(Finding::new("linked statically", "no dependency needs a library of the system"));
-            true
-        }
-    }
+    let is_static = obstacle.is_none();
+    found.push(obstacle.map_or_else(
+        || Finding::new("linked statically", "no dependency needs a library of the system"),
+        |(reason, place)| Finding::new(format!("linked dynamically: {reason}"), place),
+    ));
+    is_static
 }
 
 impl Environment<'_> {

@@ -153,8 +153,8 @@ impl Scanner<'_> {
     /// A character such as `'"'`, or a lifetime.
     fn character(&mut self) {
         let rest = &self.text[self.at + 1..];
-        let length = if rest.starts_with('\\') {
-            rest[1..].char_indices().skip(1).find(|(_, c)| *c == '\'').map(|(at, _)| at + 2)
+        let length = if let Some(escaped) = rest.strip_prefix('\\') {
+            escaped.char_indices().skip(1).find(|(_, c)| *c == '\'').map(|(at, _)| at + 2)
         } else {
             let mut characters = rest.char_indices();
             characters.next();

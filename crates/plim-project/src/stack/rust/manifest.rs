@@ -104,7 +104,7 @@ impl Package {
         let dependencies = dependency::all(&manifest, inherited)?;
         let features = manifest.section("features").into_iter().flatten();
         let features = features.map(|(name, list)| (name.clone(), strings(Some(list)))).collect();
-        Ok(Some(Self { name, dir, default_run, targets, dependencies, features, manifest }))
+        Ok(Some(Self { name, dir, manifest, default_run, targets, dependencies, features }))
     }
 
     /// Returns the features that are on, with those that they switch on, and every `dependency/feature`.

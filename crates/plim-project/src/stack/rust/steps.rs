@@ -68,7 +68,7 @@ impl Order<'_> {
 
     /// Compiles the program and puts its binaries in place.
     pub(super) fn program(&self) -> Step {
-        let (mains, libraries) = self.files();
+        let [mains, libraries, _] = self.files();
         // stand-ins are newer than sources that were checked out before, and cargo compares times
         let touch = format!("touch {}", words(mains.iter().chain(&libraries).copied()));
         let install = self.programs.iter().map(|(_, bin, dest)| {
@@ -96,22 +96,23 @@ impl Order<'_> {
         caches
     }
 
-    /// Files with a `main` and files without, of every package whose sources come later.
-    fn files(&self) -> (Vec<&Utf8Path>, Vec<&Utf8Path>) {
-        let (mut mains, mut libraries) = (Vec::new(), Vec::new());
+    /// The files of every package whose sources come later, as [`Targets::files`](super::manifest::Targets::files) sorts them.
+    fn files(&self) -> [Vec<&Utf8Path>; 3] {
+        let mut files = [const { Vec::new() }; 3];
         for package in &self.workspace.packages {
             if self.workspace.patches.contains(&package.dir) {
                 continue;
             }
-            let (with_main, without) = package.targets.files();
-            mains.extend(with_main);
-            libraries.extend(without);
+            for (all, own) in files.iter_mut().zip(package.targets.files()) {
+                all.extend(own);
+            }
         }
-        (mains, libraries)
+        files
     }
 
     fn stand_ins(&self) -> String {
-        let (mains, libraries) = self.files();
+        let [mut mains, libraries, others] = self.files();
+        mains.extend(others);
         let all = mains.iter().chain(&libraries).copied();
         let mut dirs: Vec<&Utf8Path> =
             all.filter_map(Utf8Path::parent).filter(|dir| !dir.as_str().is_empty()).collect();

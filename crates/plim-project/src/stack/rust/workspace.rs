@@ -36,7 +36,9 @@ impl Workspace {
         let is_excluded = |dir: &Utf8Path| excluded.iter().any(|path| dir.starts_with(path.trim_end_matches('/')));
         for pattern in strings(workspace.and_then(|table| table.get("members"))) {
             let dirs = expand(folder, &root, &pattern)?;
-            pending.extend(dirs.into_iter().filter(|dir| !is_excluded(dir)).map(|dir| (dir, root.at(&pattern))));
+            pending.extend(
+                dirs.into_iter().filter(|dir| !is_excluded(dir)).map(|dir| (dir, root.at(&format!("\"{pattern}\"")))),
+            );
         }
         let patches = replaced(&root)?;
         pending.extend(patches.iter().map(|dir| (dir.clone(), root.at(dir.as_str()))));

@@ -113,19 +113,15 @@ impl Targets {
         }
     }
 
-    /// Every file that cargo looks for: those with a `main`, and those without.
-    pub(in super::super) fn files(&self) -> (Vec<&Utf8Path>, Vec<&Utf8Path>) {
-        let mains = self.bins.iter().map(|bin| bin.path.as_path());
-        let mut mains: Vec<&Utf8Path> = self
-            .build_script
-            .iter()
-            .map(Utf8PathBuf::as_path)
-            .chain(mains)
-            .chain(self.others.iter().map(Utf8PathBuf::as_path))
-            .collect();
+    /// Every file that cargo looks for: those with a `main`, those without, and those with a `main` that no build of a program
+    /// compiles.
+    pub(in super::super) fn files(&self) -> [Vec<&Utf8Path>; 3] {
+        let mut mains: Vec<&Utf8Path> = self.build_script.iter().map(Utf8PathBuf::as_path).collect();
+        mains.extend(self.bins.iter().map(|bin| bin.path.as_path()));
         mains.sort_unstable();
         mains.dedup();
-        (mains, self.lib.iter().map(Utf8PathBuf::as_path).collect())
+        let library = self.lib.iter().map(Utf8PathBuf::as_path).collect();
+        [mains, library, self.others.iter().map(Utf8PathBuf::as_path).collect()]
     }
 }
 
