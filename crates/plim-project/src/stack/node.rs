@@ -7,6 +7,7 @@ mod install;
 mod lock;
 mod manager;
 mod manifest;
+mod members;
 mod native;
 mod outputs;
 mod programs;
@@ -14,6 +15,9 @@ mod serves;
 mod sources;
 mod start;
 mod version;
+
+#[cfg(test)]
+mod tests;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::ignore::Patterns;
@@ -68,6 +72,7 @@ pub(crate) fn profile(
     choices: &Choices,
 ) -> Result<StackProfile, DetectError> {
     let manifest = &Manifest::read(folder, Utf8Path::new(""))?;
+    members::check(folder, manifest)?;
     let mut found = Vec::new();
     let author = author::read(declared);
     let workdir = match &declared.workdir {
