@@ -84,7 +84,8 @@ fn source_file(root: &Utf8Path, profile: &StackProfile) -> Option<Utf8PathBuf> {
         _ => return None,
     };
     let mut files = Vec::new();
-    for artifact in &profile.artifacts {
+    // where a build makes the artifacts, what it reads is what people change
+    for artifact in profile.artifacts.iter().chain(&profile.build_inputs) {
         if artifact.folder {
             collect(root, &artifact.path, extensions, 0, &mut files);
         } else if artifact.path.extension().is_some_and(|end| extensions.contains(&end)) {

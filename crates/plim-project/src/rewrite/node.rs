@@ -15,7 +15,8 @@ const TEMPLATE: &str = include_str!("templates/node.dockerfile");
 const DISTROLESS: &[&str] = &["20", "22", "24"];
 
 /// Variables with a name like that are written into what front ends are built to.
-const PUBLIC: &[&str] = &["NEXT_PUBLIC_", "VITE_", "REACT_APP_", "NUXT_PUBLIC_", "GATSBY_", "PUBLIC_", "VUE_APP_", "NEXT_TELEMETRY"];
+const PUBLIC: &[&str] =
+    &["NEXT_PUBLIC_", "VITE_", "REACT_APP_", "NUXT_PUBLIC_", "GATSBY_", "PUBLIC_", "VUE_APP_", "NEXT_TELEMETRY"];
 
 /// The image that the program runs on.
 struct Runtime {
@@ -41,9 +42,13 @@ pub(super) fn render(
         Some(why) => (format!("docker.io/library/node:{version}"), format!("with compilers: {why}")),
         None => (format!("docker.io/library/node:{version}-slim"), found(profile, "Node.js ")),
     };
-    let fixed = [vec![runtime.node.to_owned()], profile.start.iter().take(profile.entrypoint).skip(1).cloned().collect()].concat();
+    let fixed =
+        [vec![runtime.node.to_owned()], profile.start.iter().take(profile.entrypoint).skip(1).cloned().collect()]
+            .concat();
     let ask = |port: u16, path: &str| {
-        let code = format!("fetch('http://127.0.0.1:{port}{path}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))");
+        let code = format!(
+            "fetch('http://127.0.0.1:{port}{path}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+        );
         vec![runtime.node.to_owned(), "-e".to_owned(), code]
     };
     // fetch is part of node since version 18
@@ -67,7 +72,12 @@ pub(super) fn render(
     // a stage of its own keeps the pruned packages while only the sources change
     let packages_stage = if builds && prunes { "production" } else { "dependencies" };
     let everything = builds && profile.artifacts.iter().any(|artifact| artifact.path.as_str().is_empty());
-    let globals: Vec<String> = profile.start.iter().filter_map(|word| word.strip_prefix(GLOBALS)?.split('/').nth(1)).map(|name| format!("{GLOBALS}/{name}")).collect();
+    let globals: Vec<String> = profile
+        .start
+        .iter()
+        .filter_map(|word| word.strip_prefix(GLOBALS)?.split('/').nth(1))
+        .map(|name| format!("{GLOBALS}/{name}"))
+        .collect();
     let public: Vec<String> = declared
         .env
         .iter()
@@ -94,7 +104,8 @@ pub(super) fn render(
         secrets,
         install => steps(&profile.install.steps),
         installs => !profile.install.names.is_empty() || builds,
-        has_packages => !profile.install.names.is_empty() || (builds && !prunes),
+        has_packages => !profile.install.bundled && (!profile.install.names.is_empty() || (builds && !prunes)),
+        has_manifest => !profile.install.bundled || !profile.artifacts.iter().any(|artifact| artifact.dest.as_str().is_empty()),
         public,
         builds,
         inputs => copies(&profile.build_inputs, ".", "a file or folder of the program"),
@@ -130,7 +141,10 @@ fn runtime(profile: &StackProfile, options: RewriteOptions, notes: &mut Vec<Stri
     } else if let Some(native) = wants_openssl(profile) {
         Some(format!("{} finds out with a shell and the program openssl which library it is to load", native.name))
     } else if !DISTROLESS.contains(&version.as_str()) {
-        Some(format!("it runs on Node.js {version}; with {} the image could do without a shell and a package manager", DISTROLESS.join(", ")))
+        Some(format!(
+            "it runs on Node.js {version}; with {} the image could do without a shell and a package manager",
+            DISTROLESS.join(", ")
+        ))
     } else {
         None
     };

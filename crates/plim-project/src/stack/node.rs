@@ -77,7 +77,8 @@ pub(crate) fn profile(
     let author = author::read(declared);
     let workdir = match &declared.workdir {
         Some(told) if is_own_folder(&told.value) => {
-            found.push(Finding::new(format!("working directory {}", told.value), format!("{dockerfile}:{}", told.line)));
+            found
+                .push(Finding::new(format!("working directory {}", told.value), format!("{dockerfile}:{}", told.line)));
             told.value.trim_end_matches('/').to_owned()
         }
         _ => WORKDIR.to_owned(),
@@ -93,8 +94,8 @@ pub(crate) fn profile(
     let sources = Sources::scan(folder);
 
     let build = build::steps(&scope, &start, &mut found)?;
-    let plan = Plan::make(&scope, &start, !build.is_empty(), &mut found);
     let outputs = (!build.is_empty()).then(|| Outputs::find(context, &author, &start, &sources));
+    let plan = Plan::make(&scope, &start, outputs.as_ref(), &mut found);
     let layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
     check_start(&scope, &start, &layout)?;
 
@@ -110,7 +111,8 @@ pub(crate) fn profile(
 
     let native = native::find(context, &manager, plan.all);
     let mut system: Vec<String> = native.iter().flat_map(|native| native.libraries.clone()).collect();
-    let by_apt = declared.packages.iter().filter(|package| !package.for_build).map(|package| (&package.name, package.line));
+    let by_apt =
+        declared.packages.iter().filter(|package| !package.for_build).map(|package| (&package.name, package.line));
     for (name, line) in by_apt.chain(author.alpine.iter().map(|(name, line)| (name, *line))) {
         found.push(Finding::new(format!("system package {name}"), context.at(line)));
         system.push(name.clone());
@@ -150,7 +152,12 @@ pub(crate) fn writable(declared: &Declared, workdir: &str) -> Vec<(String, usize
         let path = path.trim_end_matches('/').to_owned();
         let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c)) && !path.contains("/..");
         // a folder that holds the program, or parts of the system, is not for writing
-        let taken = workdir.starts_with(&path) || ["/tmp", "/root", "/usr", "/etc", "/home", "/var/lib/apt", "/run"].iter().any(|dir| path == *dir || path.starts_with(&format!("{dir}/")));
+        let own = path.strip_prefix(workdir).is_some_and(|rest| rest.starts_with('/'));
+        let taken = workdir.starts_with(&path)
+            || !own
+                && ["/tmp", "/root", "/usr", "/etc", "/home", "/var/lib/apt", "/run"]
+                    .iter()
+                    .any(|dir| path == *dir || path.starts_with(&format!("{dir}/")));
         if plain && !taken && !path.contains("node_modules") && !all.iter().any(|(known, _)| *known == path) {
             all.push((path, line));
         }
@@ -164,7 +171,10 @@ fn check_start(scope: &Scope<'_>, start: &Start, layout: &Layout) -> Result<(), 
     let source = scope.source(file.as_str());
     let there = file.starts_with("node_modules")
         || layout.holds(file)
-        || layout.artifacts.iter().any(|artifact| artifact.dest.as_str().is_empty() || file.starts_with(&artifact.dest))
+        || layout
+            .artifacts
+            .iter()
+            .any(|artifact| artifact.dest.as_str().is_empty() || file.starts_with(&artifact.dest))
         || source.is_some_and(|source| layout.holds(&source));
     if there {
         return Ok(());
@@ -172,7 +182,9 @@ fn check_start(scope: &Scope<'_>, start: &Start, layout: &Layout) -> Result<(), 
     let (path, line) = start.origin.rsplit_once(':').unwrap_or((&start.origin, "1"));
     Err(DetectError::Unsuited {
         path: path.into(),
-        message: format!("the start command runs `{file}` (line {line}), which is not in the project, and nothing says how it is made"),
+        message: format!(
+            "the start command runs `{file}` (line {line}), which is not in the project, and nothing says how it is made"
+        ),
         hint: "add a script `build` to package.json, or say what to run with `--start 'node server.js'`".to_owned(),
     })
 }
@@ -180,7 +192,8 @@ fn check_start(scope: &Scope<'_>, start: &Start, layout: &Layout) -> Result<(), 
 /// Whether a working directory can be copied as a whole from the build stage: it holds nothing of the system or of the
 /// build, and any user may read it.
 fn is_own_folder(path: &str) -> bool {
-    const SHARED: &[&str] = &["", "/usr", "/usr/src", "/usr/local", "/opt", "/var", "/var/www", "/home", "/tmp", "/etc", "/srv", "/nodejs"];
+    const SHARED: &[&str] =
+        &["", "/usr", "/usr/src", "/usr/local", "/opt", "/var", "/var/www", "/home", "/tmp", "/etc", "/srv", "/nodejs"];
     let path = path.trim_end_matches('/');
     let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c));
     plain && path.starts_with('/') && path != "/root" && !path.starts_with("/root/") && !SHARED.contains(&path)

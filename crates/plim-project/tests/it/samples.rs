@@ -51,7 +51,10 @@ fn the_node_fixture() {
     let choices = Choices { dockerfile: Some("Dockerfile.before".into()), ..Choices::default() };
     let project = detect(&root, &choices).unwrap();
     assert_snapshot!("node_fixture_found", findings(&project));
-    assert_snapshot!("node_fixture", shown(&rewrite(&project, &project.stacks[0], &RewriteOptions::default()).unwrap()));
+    assert_snapshot!(
+        "node_fixture",
+        shown(&rewrite(&project, &project.stacks[0], &RewriteOptions::default()).unwrap())
+    );
 }
 
 #[test]

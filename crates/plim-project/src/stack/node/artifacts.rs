@@ -3,18 +3,45 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::ignore::Patterns;
 
+use super::Context;
 use super::outputs::{self, Outputs};
 use super::sources::{Sources, is_code, is_typescript};
 use super::start::Start;
-use super::Context;
 use crate::folder::Folder;
 use crate::project::Artifact;
 
 /// Folders that are for developers, for other machines or made by tools.
 const DEV_FOLDERS: &[&str] = &[
-    "test", "tests", "__tests__", "__mocks__", "e2e", "cypress", "playwright", "docs", "doc", "examples", "example", "benchmark",
-    "benchmarks", "coverage", "deploy", "deployment", "k8s", "kubernetes", "helm", "charts", "terraform", "infra", "ci", "logs", "log",
-    "tmp", "temp", "storybook-static", "node_modules", "out-tsc",
+    "test",
+    "tests",
+    "__tests__",
+    "__mocks__",
+    "e2e",
+    "cypress",
+    "playwright",
+    "docs",
+    "doc",
+    "examples",
+    "example",
+    "benchmark",
+    "benchmarks",
+    "coverage",
+    "deploy",
+    "deployment",
+    "k8s",
+    "kubernetes",
+    "helm",
+    "charts",
+    "terraform",
+    "infra",
+    "ci",
+    "logs",
+    "log",
+    "tmp",
+    "temp",
+    "storybook-static",
+    "node_modules",
+    "out-tsc",
 ];
 
 /// Folders that builds make.
@@ -22,25 +49,95 @@ const OUTPUT_FOLDERS: &[&str] = &["dist", "build", "out", "lib", ".next", ".outp
 
 /// Files that are for developers or other machines.
 const DEV_FILES: &[&str] = &[
-    "makefile", "justfile", "procfile", "plim.toml", "jenkinsfile", "vagrantfile", "tiltfile", "codeowners", "package-lock.json",
-    "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "pnpm-workspace.yaml", "bun.lock", "bun.lockb", "package.json", "lerna.json",
-    "renovate.json", "vercel.json", "netlify.toml", "fly.toml", "render.yaml", "app.json", "app.yaml", "cloudbuild.yaml",
-    "skaffold.yaml", "codecov.yml", "sonar-project.properties", "nodemon.json", "requirements.txt", "pyproject.toml",
+    "makefile",
+    "justfile",
+    "procfile",
+    "plim.toml",
+    "jenkinsfile",
+    "vagrantfile",
+    "tiltfile",
+    "codeowners",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "yarn.lock",
+    "pnpm-lock.yaml",
+    "pnpm-workspace.yaml",
+    "bun.lock",
+    "bun.lockb",
+    "package.json",
+    "lerna.json",
+    "renovate.json",
+    "vercel.json",
+    "netlify.toml",
+    "fly.toml",
+    "render.yaml",
+    "app.json",
+    "app.yaml",
+    "cloudbuild.yaml",
+    "skaffold.yaml",
+    "codecov.yml",
+    "sonar-project.properties",
+    "nodemon.json",
+    "requirements.txt",
+    "pyproject.toml",
 ];
 
 /// Beginnings of names of the same kind.
-const DEV_BEGINNINGS: &[&str] =
-    &["dockerfile", "containerfile", "docker-compose", "compose.", "license", "licence", "copying", "changelog", "readme", "contributing", "jest.", "vitest.", "karma.", "cypress.", "playwright.", "eslint.", "commitlint.", "prettier.", "lint-staged."];
+const DEV_BEGINNINGS: &[&str] = &[
+    "dockerfile",
+    "containerfile",
+    "docker-compose",
+    "compose.",
+    "license",
+    "licence",
+    "copying",
+    "changelog",
+    "readme",
+    "contributing",
+    "jest.",
+    "vitest.",
+    "karma.",
+    "cypress.",
+    "playwright.",
+    "eslint.",
+    "commitlint.",
+    "prettier.",
+    "lint-staged.",
+];
 
 /// Beginnings of names of files that only a build reads.
 const BUILD_BEGINNINGS: &[&str] = &[
-    "tsconfig", "jsconfig", "webpack.", "vite.", "rollup.", "babel.", "postcss.", "tailwind.", "tsup.", "esbuild.", "gulpfile",
-    "gruntfile", "nest-cli", "angular.json", "nx.json", "turbo.json", "svelte.config", "vue.config", "metro.", "rspack.", "swc.",
-    "next-env", "components.json", "api-extractor", "typedoc", "tslint",
+    "tsconfig",
+    "jsconfig",
+    "webpack.",
+    "vite.",
+    "rollup.",
+    "babel.",
+    "postcss.",
+    "tailwind.",
+    "tsup.",
+    "esbuild.",
+    "gulpfile",
+    "gruntfile",
+    "nest-cli",
+    "angular.json",
+    "nx.json",
+    "turbo.json",
+    "svelte.config",
+    "vue.config",
+    "metro.",
+    "rspack.",
+    "swc.",
+    "next-env",
+    "components.json",
+    "api-extractor",
+    "typedoc",
+    "tslint",
 ];
 
 /// Hidden files that a build reads.
-const BUILD_HIDDEN: &[&str] = &[".babelrc", ".swcrc", ".browserslistrc", ".postcssrc", ".babelrc.json", ".babelrc.js", ".sequelizerc"];
+const BUILD_HIDDEN: &[&str] =
+    &[".babelrc", ".swcrc", ".browserslistrc", ".postcssrc", ".babelrc.json", ".babelrc.js", ".sequelizerc"];
 
 /// What is copied where.
 #[derive(Debug, Clone, Default)]
@@ -64,6 +161,8 @@ impl Layout {
         let folder = context.folder;
         let listed = |path: &Utf8Path, is_folder: bool| {
             !manifests.iter().any(|manifest| manifest == path)
+                // such as patches of packages
+                && !(is_folder && folder.files().filter(|file| file.starts_with(path)).all(|file| manifests.iter().any(|manifest| manifest == file)))
                 && is_writable(path)
                 && !ignored.is_some_and(|patterns| {
                     patterns.excludes(path.as_str()) && !(is_folder && patterns.may_reinclude_below(path.as_str()))
@@ -86,7 +185,10 @@ impl Layout {
             None => {
                 let runs_typescript = start.file.as_deref().is_some_and(is_typescript);
                 all.retain(|artifact| {
-                    artifact.folder || is_started(&artifact.path, start) || runs_typescript || !is_for_build(&artifact.path)
+                    artifact.folder
+                        || is_started(&artifact.path, start)
+                        || runs_typescript
+                        || !is_for_build(&artifact.path)
                 });
                 all.retain(|artifact| !artifact.path.as_str().starts_with('.'));
                 Self { inputs: Vec::new(), artifacts: all }
@@ -111,7 +213,9 @@ impl Layout {
 
     /// Whether the image will have a file of the project.
     pub(super) fn holds(&self, path: &Utf8Path) -> bool {
-        self.artifacts.iter().any(|artifact| artifact.path == path || (artifact.folder && path.starts_with(&artifact.path)))
+        self.artifacts
+            .iter()
+            .any(|artifact| artifact.path == path || (artifact.folder && path.starts_with(&artifact.path)))
     }
 }
 
@@ -128,8 +232,15 @@ fn data(folder: &Folder, start: &Start, sources: &Sources, outputs: &Outputs, in
         if is_started(path, start) {
             data.push(artifact.clone());
         } else if !artifact.folder {
-            let kept = !is_for_build(path) && !is_typescript(path) && !path.as_str().starts_with('.') && path.extension() != Some("html");
+            let kept = !is_for_build(path)
+                && !is_typescript(path)
+                && !path.as_str().starts_with('.')
+                && !(outputs.front_end && path == "index.html");
             data.extend(kept.then(|| artifact.clone()));
+        } else if outputs.paths.iter().any(|output| output.path != *path && output.path.starts_with(path))
+            && outputs.compiled.contains(path)
+        {
+            // a front end that is built where it is
         } else if outputs.compiled.iter().any(|compiled| compiled == path) || holds_typescript(folder, path) {
             data.extend(beside_code(folder, sources, path));
         } else {
@@ -148,7 +259,10 @@ fn beside_code(folder: &Folder, sources: &Sources, path: &Utf8Path) -> Vec<Artif
     let written = ["'", "\"", "`", "./", "/"];
     let named = sources.find(|line| {
         let imports = line.starts_with("import") || line.contains("require(") || line.contains(" from ");
-        !imports && written.iter().any(|before| ['/', '\'', '"', '`'].iter().any(|after| line.contains(&format!("{before}{path}{after}"))))
+        !imports
+            && written.iter().any(|before| {
+                ['/', '\'', '"', '`'].iter().any(|after| line.contains(&format!("{before}{path}{after}")))
+            })
     });
     if named.is_none() {
         return Vec::new();
@@ -192,7 +306,9 @@ fn copied(context: &Context<'_>) -> Vec<Artifact> {
 
 /// Whether an entry is, or holds, the file that is started.
 fn is_started(path: &Utf8Path, start: &Start) -> bool {
-    start.file.as_ref().is_some_and(|file| file.starts_with(path) || file.as_str().starts_with(&format!("{path}.")) || path.with_extension("") == *file)
+    start.file.as_ref().is_some_and(|file| {
+        file.starts_with(path) || file.as_str().starts_with(&format!("{path}.")) || path.with_extension("") == *file
+    })
 }
 
 /// Whether a name can stand in a Dockerfile as it is; one that means something there is nobody's program.
@@ -214,13 +330,18 @@ fn is_for_developers(path: &Utf8Path, folder: bool) -> bool {
         || DEV_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
         || name.contains(".test.")
         || name.contains(".spec.")
-        || matches!(extension.as_str(), "md" | "rst" | "log" | "key" | "tar" | "gz" | "tgz" | "zip" | "sh" | "ps1" | "bat" | "code-workspace")
+        || matches!(
+            extension.as_str(),
+            "md" | "rst" | "log" | "key" | "tar" | "gz" | "tgz" | "zip" | "sh" | "ps1" | "bat" | "code-workspace"
+        )
 }
 
 /// Whether a file at the top is only read by builds.
 fn is_for_build(path: &Utf8Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_lowercase();
-    name.starts_with('.') || BUILD_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning)) || name.ends_with(".d.ts")
+    name.starts_with('.')
+        || BUILD_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || name.ends_with(".d.ts")
 }
 
 /// Whether a folder's name is one that builds give to what they make.

@@ -27,6 +27,8 @@ pub(super) struct Author {
     pub(super) alpine: Vec<(String, usize)>,
     /// Folders of the project that are made, relative to it: the program writes there.
     pub(super) folders: Vec<(String, usize)>,
+    /// Whether the stage that becomes the image installs packages.
+    pub(super) installs_in_image: bool,
     /// The folder of the project in each stage.
     pub(super) roots: BTreeMap<usize, String>,
 }
@@ -80,7 +82,11 @@ fn roots(declared: &Declared) -> BTreeMap<usize, String> {
     let mut roots = BTreeMap::new();
     let installs = |command: &&RunCommand| {
         let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
-        !is_global(&words) && matches!(words.as_slice(), ["npm", "ci" | "install" | "i", ..] | ["yarn" | "pnpm", "install" | "i", ..] | ["yarn"])
+        !is_global(&words)
+            && matches!(
+                words.as_slice(),
+                ["npm", "ci" | "install" | "i", ..] | ["yarn" | "pnpm", "install" | "i", ..] | ["yarn"]
+            )
     };
     let usual = declared.commands.iter().find(installs).map(|command| command.cwd.clone());
     for command in declared.commands.iter().filter(installs) {
@@ -140,15 +146,32 @@ impl Author {
                 self.install(Kind::Pnpm, rest, command, dir);
             }
             ["npm" | "yarn" | "pnpm", "run" | "run-script", script, ..] if is_check(script) => {}
-            ["npm", "run" | "run-script" | "exec", ..] | ["npx" | "node" | "tsc" | "nest" | "next" | "vite" | "ng", ..] => {
+            ["npm", "run" | "run-script" | "exec", ..]
+            | ["npx" | "node" | "tsc" | "nest" | "next" | "vite" | "ng", ..] => {
                 self.build(command, words, dir);
             }
             ["npm" | "yarn" | "pnpm", verb, ..]
                 if is_check(verb)
                     || matches!(
                         *verb,
-                        "cache" | "config" | "set" | "prune" | "store" | "version" | "rebuild" | "link" | "dedupe"
-                            | "pkg" | "login" | "t" | "-v" | "autoclean" | "workspaces" | "policies" | "get" | "fund"
+                        "cache"
+                            | "config"
+                            | "set"
+                            | "prune"
+                            | "store"
+                            | "version"
+                            | "rebuild"
+                            | "link"
+                            | "dedupe"
+                            | "pkg"
+                            | "login"
+                            | "t"
+                            | "-v"
+                            | "autoclean"
+                            | "workspaces"
+                            | "policies"
+                            | "get"
+                            | "fund"
                     ) => {}
             ["yarn" | "pnpm", _, ..] => self.build(command, words, dir),
             ["apk", rest @ ..] => self.alpine(rest, line),
@@ -194,9 +217,24 @@ impl Author {
             return;
         }
         self.manager.get_or_insert((kind, command.line));
+        self.installs_in_image |= command.in_image;
         let mut after_value = false;
         for word in rest {
-            let is_value = std::mem::replace(&mut after_value, matches!(*word, "--filter" | "-F" | "-w" | "--workspace" | "--registry" | "--cache" | "--prefix" | "--network-timeout" | "--loglevel"));
+            let is_value = std::mem::replace(
+                &mut after_value,
+                matches!(
+                    *word,
+                    "--filter"
+                        | "-F"
+                        | "-w"
+                        | "--workspace"
+                        | "--registry"
+                        | "--cache"
+                        | "--prefix"
+                        | "--network-timeout"
+                        | "--loglevel"
+                ),
+            );
             if is_value {
                 continue;
             }
@@ -232,7 +270,8 @@ impl Author {
         for name in rest.iter().filter(|word| !word.starts_with('-') && !word.starts_with('.') && **word != "add") {
             if is_compiler(name) {
                 self.compiler.get_or_insert_with(|| ((*name).to_owned(), line));
-            } else if ["ffmpeg", "chromium", "imagemagick", "graphicsmagick", "ghostscript", "postgresql-client"].contains(name)
+            } else if ["ffmpeg", "chromium", "imagemagick", "graphicsmagick", "ghostscript", "postgresql-client"]
+                .contains(name)
             {
                 // these have the same name in Debian
                 self.alpine.push(((*name).to_owned(), line));
@@ -246,8 +285,19 @@ fn is_manager(name: &str) -> bool {
 }
 
 fn is_compiler(name: &str) -> bool {
-    matches!(name, "g++" | "gcc" | "make" | "build-essential" | "build-base" | "python3" | "python" | "alpine-sdk" | "cmake" | "git")
-        || (name.ends_with("-dev") && !name.starts_with('-'))
+    matches!(
+        name,
+        "g++"
+            | "gcc"
+            | "make"
+            | "build-essential"
+            | "build-base"
+            | "python3"
+            | "python"
+            | "alpine-sdk"
+            | "cmake"
+            | "git"
+    ) || (name.ends_with("-dev") && !name.starts_with('-'))
 }
 
 #[cfg(test)]
@@ -305,7 +355,8 @@ mod tests {
 
     #[test]
     fn the_words_of_yarn_and_pnpm_are_known() {
-        let author = heard(&["corepack prepare pnpm@8.6.0 --activate", "pnpm i --frozen-lockfile", "pnpm build", "pnpm test"]);
+        let author =
+            heard(&["corepack prepare pnpm@8.6.0 --activate", "pnpm i --frozen-lockfile", "pnpm build", "pnpm test"]);
         assert_eq!(author.manager_version, Some((Kind::Pnpm, "8.6.0".to_owned())));
         assert_eq!(built(&author), ["pnpm build"]);
         let author = heard(&["yarn --frozen-lockfile", "yarn build", "yarn cache clean"]);

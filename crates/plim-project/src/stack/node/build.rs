@@ -21,7 +21,10 @@ pub(super) fn steps(scope: &Scope<'_>, start: &Start, found: &mut Vec<Finding>) 
         steps.push(step(scope, &build, why));
     }
     for build in start.build.iter().filter(|build| !is_generate(&build.words)) {
-        let cleans = matches!(build.words.iter().map(String::as_str).collect::<Vec<_>>().as_slice(), ["npx", "rimraf", ..] | ["rm" | "echo", ..]);
+        let cleans = matches!(
+            build.words.iter().map(String::as_str).collect::<Vec<_>>().as_slice(),
+            ["npx", "rimraf", ..] | ["rm" | "echo", ..]
+        );
         let step = step(scope, build, start.origin.clone());
         if !cleans && !steps.iter().any(|known| known.command == step.command) {
             found.push(Finding::new(format!("build with {}", step.command), start.origin.clone()));
@@ -39,10 +42,17 @@ pub(super) fn steps(scope: &Scope<'_>, start: &Start, found: &mut Vec<Finding>) 
         return Ok(steps);
     }
     let missing = match &start.file {
-        Some(file) => scope.source(file.as_str()).is_none() || (is_ignored(scope, file.as_str()) && manifest.scripts.contains_key("build")),
-        None => matches!(start.program.as_deref(), Some("next" | "nuxt" | "remix-serve" | "react-router-serve" | "strapi" | "astro")),
+        Some(file) => {
+            scope.source(file.as_str()).is_none()
+                || (is_ignored(scope, file.as_str()) && manifest.scripts.contains_key("build"))
+        }
+        None => matches!(
+            start.program.as_deref(),
+            Some("next" | "nuxt" | "remix-serve" | "react-router-serve" | "strapi" | "astro")
+        ),
     };
-    let front_end = context.declared.base.is_none() && ["vite", "react-scripts", "@vue/cli-service"].iter().any(|tool| manifest.has(tool));
+    let front_end = context.declared.base.is_none()
+        && ["vite", "react-scripts", "@vue/cli-service"].iter().any(|tool| manifest.has(tool));
     if missing || front_end {
         if manifest.scripts.contains_key("build") {
             let why = manifest.at("build");
@@ -63,7 +73,8 @@ pub(super) fn install_build(scope: &Scope<'_>) -> Option<&'static str> {
         manifest.scripts.get(*name).is_some_and(|text| {
             text.split("&&").any(|command| {
                 let words: Vec<&str> = command.split_whitespace().collect();
-                programs::is_builder(&words) && !matches!(words.as_slice(), ["prisma", ..] | ["echo" | "rimraf" | "rm" | "mkdir", ..])
+                programs::is_builder(&words)
+                    && !matches!(words.as_slice(), ["prisma", ..] | ["echo" | "rimraf" | "rm" | "mkdir", ..])
             })
         })
     })?;
@@ -72,7 +83,8 @@ pub(super) fn install_build(scope: &Scope<'_>) -> Option<&'static str> {
 
 /// Whether a command makes the client of Prisma, which belongs to the dependencies.
 pub(super) fn is_generate(words: &[String]) -> bool {
-    words.iter().any(|word| word == "prisma") && words.last().is_some_and(|word| word == "generate" || word.starts_with("--schema"))
+    words.iter().any(|word| word == "prisma")
+        && words.last().is_some_and(|word| word == "generate" || word.starts_with("--schema"))
 }
 
 fn is_ignored(scope: &Scope<'_>, file: &str) -> bool {

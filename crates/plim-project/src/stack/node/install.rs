@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::build;
 use super::manager::Kind;
+use super::outputs::Outputs;
 use super::start::{Scope, Start};
 use crate::folder::Folder;
 use crate::project::{Finding, Install, Step};
@@ -18,8 +19,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Makes the plan; `builds` says whether something is made from the sources.
-    pub(super) fn make(scope: &Scope<'_>, start: &Start, builds: bool, found: &mut Vec<Finding>) -> Self {
+    /// Makes the plan; `outputs` is what is made from the sources, if something is.
+    pub(super) fn make(scope: &Scope<'_>, start: &Start, outputs: Option<&Outputs>, found: &mut Vec<Finding>) -> Self {
         let context = scope.context;
         let (folder, manifest, manager) = (context.folder, context.manifest, scope.manager);
         let mut plan = Self { manifests: vec!["package.json".into()], ..Self::default() };
@@ -35,7 +36,12 @@ impl Plan {
         }
         // what scripts of the installation read
         let script = manifest.install_script();
-        let texts: String = ["preinstall", "install", "postinstall", "prepare"].iter().filter_map(|name| manifest.scripts.get(*name)).cloned().collect::<Vec<_>>().join(" ");
+        let texts: String = ["preinstall", "install", "postinstall", "prepare"]
+            .iter()
+            .filter_map(|name| manifest.scripts.get(*name))
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ");
         if texts.contains("husky") {
             // hooks of version control, which is not in the build
             plan.install.env.push(("HUSKY".to_owned(), "0".to_owned()));
@@ -43,7 +49,8 @@ impl Plan {
         if texts.contains("patch-package") {
             plan.manifests.extend(folder.files().filter(|path| path.starts_with("patches")).map(Utf8Path::to_owned));
         }
-        plan.manifests.extend(texts.split_whitespace().filter_map(|word| scope.relative(word)).filter(|path| folder.has(path)));
+        plan.manifests
+            .extend(texts.split_whitespace().filter_map(|word| scope.relative(word)).filter(|path| folder.has(path)));
 
         let generate = generate(scope);
         if let Some((step, schemas)) = &generate {
@@ -56,7 +63,7 @@ impl Plan {
         plan.manifests.sort_by_key(|path| path != "package.json");
 
         let kept = start.packages.iter().find(|package| manifest.is_dev(package));
-        plan.all = builds || script.is_some() || generate.is_some() || kept.is_some();
+        plan.all = outputs.is_some() || script.is_some() || generate.is_some() || kept.is_some();
         plan.install.steps.extend(manager.tool());
         let mut install = manager.install(plan.all);
         if build::install_build(scope).is_some() && manager.berry.is_none() {
@@ -78,16 +85,34 @@ impl Plan {
         let needed = |spec: &str| start.global.as_deref() == Some(spec);
         let for_build = |spec: &str| {
             let name = spec.trim_start_matches('@').split('@').next().unwrap_or(spec);
-            scope.author.build.iter().any(|build| build.words.iter().any(|word| word == name || (name == "typescript" && word == "tsc") || (name == "nestjs/cli" && word == "nest")))
+            scope.author.build.iter().any(|build| {
+                build.words.iter().any(|word| {
+                    word == name || (name == "typescript" && word == "tsc") || (name == "nestjs/cli" && word == "nest")
+                })
+            })
         };
         for (spec, line) in scope.author.globals.iter().filter(|(spec, _)| needed(spec) || for_build(spec)) {
             let command = format!("npm install --global {spec}");
-            plan.install.steps.push(Step { command, caches: vec!["/root/.npm".to_owned()], comment: String::new(), why: context.at(*line) });
+            plan.install.steps.push(Step {
+                command,
+                caches: vec!["/root/.npm".to_owned()],
+                comment: String::new(),
+                why: context.at(*line),
+            });
         }
         plan.install.steps.extend(generate.map(|(step, _)| step));
 
-        if let Some(kept) = kept {
-            found.push(Finding::new(format!("packages for developers stay: the program is started with {kept}"), manifest.at(kept)));
+        if outputs.is_some_and(|outputs| outputs.complete && !outputs.packages) {
+            plan.install.bundled = true;
+            found.push(Finding::new(
+                "the build holds the packages that the program needs",
+                "the previous file copies no others",
+            ));
+        } else if let Some(kept) = kept {
+            found.push(Finding::new(
+                format!("packages for developers stay: the program is started with {kept}"),
+                manifest.at(kept),
+            ));
         } else if plan.all && !manifest.dev_dependencies.is_empty() {
             match manager.prune() {
                 Some(step) => plan.install.prune.push(step),
@@ -97,7 +122,7 @@ impl Plan {
                 )),
             }
         }
-        if let Some(why) = manager.foreign(folder) {
+        if let Some(why) = manager.foreign(folder).filter(|_| !plan.install.bundled) {
             plan.install.prune.push(Step {
                 command: "grep -rlPz --include=package.json '\"libc\":\\s*\\[\\s*\"musl\"\\s*\\]' node_modules | xargs -r dirname | xargs -r rm -r"
                     .to_owned(),
@@ -136,8 +161,12 @@ fn generate(scope: &Scope<'_>) -> Option<(Step, Vec<Utf8PathBuf>)> {
     if !manifest.has("@prisma/client") || !manifest.has("prisma") {
         return None;
     }
-    let schemas: Vec<Utf8PathBuf> =
-        context.folder.files().filter(|path| path.extension() == Some("prisma") || path.as_str().starts_with("prisma.config.")).map(Utf8Path::to_owned).collect();
+    let schemas: Vec<Utf8PathBuf> = context
+        .folder
+        .files()
+        .filter(|path| path.extension() == Some("prisma") || path.as_str().starts_with("prisma.config."))
+        .map(Utf8Path::to_owned)
+        .collect();
     let first = schemas.first()?;
     let by_author = scope.author.build.iter().find(|build| build::is_generate(&build.words));
     let (command, why) = match by_author {

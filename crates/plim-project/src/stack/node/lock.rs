@@ -71,8 +71,10 @@ impl NpmLock {
         for (path, package) in self.packages.iter().filter(|(_, package)| !package.link) {
             let names = package.dependencies.keys().chain(package.optional_dependencies.keys());
             if let Some(name) = names.into_iter().find(|name| self.resolve(path, name).is_none()) {
-                let who = path.rsplit("node_modules/").next().unwrap_or(path);
-                return Some(format!("{name}, which {who} depends on, is missing in it"));
+                return Some(match path.rsplit("node_modules/").next().unwrap_or(path) {
+                    "" => format!("{name} is missing in it"),
+                    who => format!("{name}, which {who} depends on, is missing in it"),
+                });
             }
         }
         None
@@ -82,7 +84,11 @@ impl NpmLock {
     fn resolve(&self, from: &str, name: &str) -> Option<&Locked> {
         let mut folder = from;
         loop {
-            let path = if folder.is_empty() { format!("node_modules/{name}") } else { format!("{folder}/node_modules/{name}") };
+            let path = if folder.is_empty() {
+                format!("node_modules/{name}")
+            } else {
+                format!("{folder}/node_modules/{name}")
+            };
             if let Some(package) = self.packages.get(&path) {
                 return Some(package);
             }
@@ -95,9 +101,10 @@ impl NpmLock {
 
     /// The packages that are installed: the name, and what the lock says.
     pub(super) fn packages(&self) -> impl Iterator<Item = (&str, &Locked)> {
-        self.packages.iter().filter(|(path, _)| path.contains("node_modules/")).map(|(path, package)| {
-            (path.rsplit("node_modules/").next().unwrap_or(path), package)
-        })
+        self.packages
+            .iter()
+            .filter(|(path, _)| path.contains("node_modules/"))
+            .map(|(path, package)| (path.rsplit("node_modules/").next().unwrap_or(path), package))
     }
 
     /// Returns the program of an installed package at the top: the package, and the path of its file.
@@ -117,7 +124,8 @@ impl NpmLock {
     pub(super) fn foreign(&self) -> Option<&str> {
         self.packages()
             .find(|(name, package)| {
-                let by_field = package.libc.as_array().is_some_and(|all| all.iter().all(|libc| libc == "musl")) && package.libc != serde_json::json!([]);
+                let by_field = package.libc.as_array().is_some_and(|all| all.iter().all(|libc| libc == "musl"))
+                    && package.libc != serde_json::json!([]);
                 (package.optional || package.dev_optional) && !package.dev && (by_field || name.contains("musl"))
             })
             .map(|(name, _)| name)

@@ -71,7 +71,8 @@ impl Manager {
         found: &mut Vec<Finding>,
     ) -> Result<Self, DetectError> {
         let named = manifest.package_manager.as_deref().and_then(|text| text.split_once('@'));
-        let lock_of = |kind| LOCKS.iter().find(|(name, owner)| *owner == kind && folder.has(name)).map(|(name, _)| *name);
+        let lock_of =
+            |kind| LOCKS.iter().find(|(name, owner)| *owner == kind && folder.has(name)).map(|(name, _)| *name);
         let by_lock = LOCKS.iter().find(|(name, _)| folder.has(name));
         let (kind, why) = if let Some((kind, line)) = author.manager {
             (kind, format!("{dockerfile}:{line}"))
@@ -83,18 +84,21 @@ impl Manager {
             return Err(DetectError::Unsuited {
                 path: bun.into(),
                 message: "projects that Bun installs cannot be rewritten".to_owned(),
-                hint: "keep a lock of npm, Yarn or pnpm beside it, for example with `npm install --package-lock-only`".to_owned(),
+                hint: "keep a lock of npm, Yarn or pnpm beside it, for example with `npm install --package-lock-only`"
+                    .to_owned(),
             });
         } else {
             (Kind::Npm, "no lock of another package manager".to_owned())
         };
         let lock = lock_of(kind).map(Utf8PathBuf::from);
-        let version = author
-            .manager_version
-            .clone()
-            .filter(|(owner, _)| *owner == kind)
-            .map(|(_, version)| version)
-            .or_else(|| named.filter(|(name, _)| kind_of(name) == Some(kind)).map(|(_, version)| version.split('+').next().unwrap_or(version).to_owned()));
+        let version =
+            author.manager_version.clone().filter(|(owner, _)| *owner == kind).map(|(_, version)| version).or_else(
+                || {
+                    named
+                        .filter(|(name, _)| kind_of(name) == Some(kind))
+                        .map(|(_, version)| version.split('+').next().unwrap_or(version).to_owned())
+                },
+            );
         let berry = if kind == Kind::Yarn { Berry::find(folder, version.as_deref(), lock.as_deref()) } else { None };
         let npm_lock = match &lock {
             Some(path) if kind == Kind::Npm => Some(NpmLock::read(folder, path)?),
@@ -148,7 +152,9 @@ impl Manager {
         files.extend(extra.iter().map(Utf8PathBuf::from).filter(|path| folder.has(path)));
         if self.berry.is_some() {
             let dirs = [".yarn/releases", ".yarn/plugins", ".yarn/patches"];
-            files.extend(folder.files().filter(|path| dirs.iter().any(|dir| path.starts_with(dir))).map(Utf8Path::to_owned));
+            files.extend(
+                folder.files().filter(|path| dirs.iter().any(|dir| path.starts_with(dir))).map(Utf8Path::to_owned),
+            );
         }
         files
     }
@@ -172,9 +178,13 @@ impl Manager {
     /// Settings of the package manager, for the build stages.
     pub(super) fn environment(&self) -> Vec<(String, String)> {
         let pairs: &[(&str, &str)] = match (self.kind, &self.berry) {
-            (Kind::Npm, _) => &[("NPM_CONFIG_AUDIT", "false"), ("NPM_CONFIG_FUND", "false"), ("NPM_CONFIG_UPDATE_NOTIFIER", "false")],
+            (Kind::Npm, _) => {
+                &[("NPM_CONFIG_AUDIT", "false"), ("NPM_CONFIG_FUND", "false"), ("NPM_CONFIG_UPDATE_NOTIFIER", "false")]
+            }
             (Kind::Yarn, None) => &[],
-            (Kind::Yarn, Some(berry)) if berry.node_modules => &[("YARN_ENABLE_GLOBAL_CACHE", "true"), ("YARN_ENABLE_TELEMETRY", "false")],
+            (Kind::Yarn, Some(berry)) if berry.node_modules => {
+                &[("YARN_ENABLE_GLOBAL_CACHE", "true"), ("YARN_ENABLE_TELEMETRY", "false")]
+            }
             (Kind::Yarn, Some(_)) => &[
                 ("YARN_ENABLE_GLOBAL_CACHE", "true"),
                 ("YARN_ENABLE_TELEMETRY", "false"),
@@ -196,7 +206,14 @@ impl Manager {
             }
             (Kind::Yarn, None) => {
                 let frozen = if self.lock.is_some() { " --frozen-lockfile" } else { "" };
-                (format!("yarn install{frozen}{}{}", if all { "" } else { " --production" }, without(&flags, "--legacy-peer-deps")), YARN_CACHE)
+                (
+                    format!(
+                        "yarn install{frozen}{}{}",
+                        if all { "" } else { " --production" },
+                        without(&flags, "--legacy-peer-deps")
+                    ),
+                    YARN_CACHE,
+                )
             }
             (Kind::Yarn, Some(berry)) if !all && berry.can_focus => {
                 (format!("{} workspaces focus --production", berry.run()), BERRY_CACHE)
@@ -219,7 +236,8 @@ impl Manager {
     pub(super) fn prune(&self) -> Option<Step> {
         let (command, cache) = match (self.kind, &self.berry) {
             (Kind::Npm, _) => {
-                let peers = if self.flags.iter().any(|flag| flag == "--legacy-peer-deps") { " --legacy-peer-deps" } else { "" };
+                let peers =
+                    if self.flags.iter().any(|flag| flag == "--legacy-peer-deps") { " --legacy-peer-deps" } else { "" };
                 (format!("npm prune --omit=dev{peers}"), NPM_CACHE)
             }
             (Kind::Yarn, None) => {
@@ -231,9 +249,16 @@ impl Manager {
                 (format!("{} workspaces focus --production", berry.run()), BERRY_CACHE)
             }
             (Kind::Yarn, Some(_)) => return None,
-            (Kind::Pnpm, _) => (format!("pnpm prune --prod --config.ignore-scripts=true --config.store-dir={PNPM_STORE}"), PNPM_STORE),
+            (Kind::Pnpm, _) => {
+                (format!("pnpm prune --prod --config.ignore-scripts=true --config.store-dir={PNPM_STORE}"), PNPM_STORE)
+            }
         };
-        Some(Step { command, caches: vec![cache.to_owned()], comment: String::new(), why: "the program runs without them".to_owned() })
+        Some(Step {
+            command,
+            caches: vec![cache.to_owned()],
+            comment: String::new(),
+            why: "the program runs without them".to_owned(),
+        })
     }
 
     /// Writes a command that runs a script of the manifest.
@@ -291,12 +316,11 @@ impl Berry {
             Some(value.trim().trim_matches(['"', '\'']).to_owned())
         };
         let release = setting("yarnPath").map(Utf8PathBuf::from).filter(|path| folder.has(path));
-        let of_release = release
-            .as_ref()
-            .and_then(|path| path.file_stem()?.strip_prefix("yarn-"))
-            .map(ToOwned::to_owned);
+        let of_release =
+            release.as_ref().and_then(|path| path.file_stem()?.strip_prefix("yarn-")).map(ToOwned::to_owned);
         let version = of_release.or_else(|| version.map(ToOwned::to_owned)).unwrap_or_else(|| "4".to_owned());
-        let modern = version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 4);
+        let modern =
+            version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 4);
         let plugin = folder.files().any(|path| path.as_str().contains("plugin-workspace-tools"));
         Some(Self {
             release,

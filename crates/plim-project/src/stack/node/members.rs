@@ -10,7 +10,8 @@ use crate::folder::Folder;
 pub(super) fn check(folder: &Folder, manifest: &Manifest) -> Result<(), DetectError> {
     let members = members(folder, manifest);
     if !members.is_empty() {
-        let alone: Vec<&str> = members.iter().filter(|member| stands_alone(folder, member)).map(|member| member.as_str()).collect();
+        let alone: Vec<&str> =
+            members.iter().filter(|member| stands_alone(folder, member)).map(|member| member.as_str()).collect();
         let hint = match alone.first() {
             Some(first) => format!("a package that needs none of the others can be chosen: `--project {first}`"),
             None => "write the Dockerfile by hand; `plim lint` and `plim build` help".to_owned(),
@@ -54,7 +55,8 @@ fn members(folder: &Folder, manifest: &Manifest) -> Vec<Utf8PathBuf> {
 /// The list `packages:` of a `pnpm-workspace.yaml`.
 fn listed(text: &str) -> Vec<String> {
     let lines = text.lines().skip_while(|line| !line.starts_with("packages:")).skip(1);
-    let items = lines.map(str::trim).take_while(|line| line.starts_with('-') || line.starts_with('#') || line.is_empty());
+    let items =
+        lines.map(str::trim).take_while(|line| line.starts_with('-') || line.starts_with('#') || line.is_empty());
     items.filter_map(|line| Some(line.strip_prefix('-')?.trim().trim_matches(['\'', '"']).to_owned())).collect()
 }
 
@@ -111,6 +113,9 @@ mod tests {
 
     #[test]
     fn the_list_of_pnpm_is_read() {
-        assert_eq!(listed("packages:\n  - 'apps/*'\n  # no\n  - packages/*\ncatalog:\n  - x\n"), ["apps/*", "packages/*"]);
+        assert_eq!(
+            listed("packages:\n  - 'apps/*'\n  # no\n  - packages/*\ncatalog:\n  - x\n"),
+            ["apps/*", "packages/*"]
+        );
     }
 }

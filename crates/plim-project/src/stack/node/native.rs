@@ -21,8 +21,13 @@ pub(super) fn find(context: &Context<'_>, manager: &Manager, all: bool) -> Vec<N
     if let Some(lock) = &manager.npm_lock {
         for (name, package) in lock.packages().filter(|(_, package)| all || !package.dev) {
             // bcrypt brings its parts along since version 6
-            let old_bcrypt = name == "bcrypt" && package.version.as_deref().is_some_and(|version| !is_at_least(version, 6));
-            let old_sharp = name == "sharp" && package.version.as_deref().is_some_and(|version| version.starts_with("0.") && !is_at_least(&version[2..], 33));
+            let old_bcrypt =
+                name == "bcrypt" && package.version.as_deref().is_some_and(|version| !is_at_least(version, 6));
+            let old_sharp = name == "sharp"
+                && package
+                    .version
+                    .as_deref()
+                    .is_some_and(|version| version.starts_with("0.") && !is_at_least(&version[2..], 33));
             if package.has_install_script && (programs::is_compiled(name) || old_bcrypt || old_sharp) {
                 add(name, true, programs::libraries(name), lock.path.to_string());
             }

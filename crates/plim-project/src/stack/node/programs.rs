@@ -46,7 +46,9 @@ pub(super) fn shows_front_end(words: &[&str]) -> bool {
     match words {
         ["vite"] | ["vite", "dev" | "serve" | "preview" | "--host" | "--port", ..] => true,
         ["react-scripts" | "react-app-rewired" | "craco", "start", ..] => true,
-        ["vue-cli-service" | "ng" | "gatsby" | "webpack" | "rsbuild", "serve" | "develop" | "dev" | "preview", ..] => true,
+        ["vue-cli-service" | "ng" | "gatsby" | "webpack" | "rsbuild", "serve" | "develop" | "dev" | "preview", ..] => {
+            true
+        }
         ["webpack-dev-server" | "parcel" | "live-server" | "browser-sync" | "snowpack", ..] => true,
         _ => false,
     }
@@ -62,11 +64,23 @@ pub(super) const WATCHER_VALUES: &[&str] =
 /// Programs that only make files.
 pub(super) fn is_builder(words: &[&str]) -> bool {
     match words {
-        ["tsc" | "tsup" | "webpack" | "rollup" | "babel" | "esbuild" | "ncc" | "swc" | "tsc-alias" | "copyfiles" | "cpx" | "cpy"
-        | "unbuild" | "rimraf" | "shx" | "mkdirp" | "gulp" | "grunt" | "echo" | "rm" | "cp" | "mkdir", ..] => true,
-        ["next" | "nest" | "vite" | "nuxt" | "nuxi" | "astro" | "strapi" | "remix" | "react-router" | "ng" | "react-scripts", "build" | "generate", ..] => true,
+        [
+            "tsc" | "tsup" | "webpack" | "rollup" | "babel" | "esbuild" | "ncc" | "swc" | "tsc-alias" | "copyfiles"
+            | "cpx" | "cpy" | "unbuild" | "rimraf" | "shx" | "mkdirp" | "gulp" | "grunt" | "echo" | "rm" | "cp"
+            | "mkdir",
+            ..,
+        ] => true,
+        [
+            "next" | "nest" | "vite" | "nuxt" | "nuxi" | "astro" | "strapi" | "remix" | "react-router" | "ng"
+            | "react-scripts",
+            "build" | "generate",
+            ..,
+        ] => true,
         ["prisma", "generate", ..] => true,
-        ["npm" | "pnpm" | "yarn", "run", script, ..] => script.split(':').next().is_some_and(|first| matches!(first, "build" | "compile" | "clean" | "prebuild" | "generate")),
+        ["npm" | "pnpm" | "yarn", "run", script, ..] => script
+            .split(':')
+            .next()
+            .is_some_and(|first| matches!(first, "build" | "compile" | "clean" | "prebuild" | "generate")),
         ["yarn" | "pnpm", "build" | "compile" | "clean", ..] => true,
         _ => false,
     }
@@ -74,10 +88,45 @@ pub(super) fn is_builder(words: &[&str]) -> bool {
 
 /// Packages whose installation compiles, or fetches something ready-made from elsewhere and compiles where that fails.
 const COMPILED: &[&str] = &[
-    "argon2", "better-sqlite3", "bufferutil", "canvas", "couchbase", "cpu-features", "deasync", "farmhash", "fibers", "grpc",
-    "gl", "hiredis", "ibm_db", "isolated-vm", "iconv", "kerberos", "leveldown", "libpq", "libxmljs", "libxmljs2", "microtime",
-    "node-expat", "node-libcurl", "node-pty", "node-rdkafka", "node-sass", "odbc", "oracledb", "pg-native", "re2", "robotjs",
-    "serialport", "sodium-native", "sqlite3", "snappy", "tree-sitter", "usb", "utf-8-validate", "zeromq",
+    "argon2",
+    "better-sqlite3",
+    "bufferutil",
+    "canvas",
+    "couchbase",
+    "cpu-features",
+    "deasync",
+    "farmhash",
+    "fibers",
+    "grpc",
+    "gl",
+    "hiredis",
+    "ibm_db",
+    "isolated-vm",
+    "iconv",
+    "kerberos",
+    "leveldown",
+    "libpq",
+    "libxmljs",
+    "libxmljs2",
+    "microtime",
+    "node-expat",
+    "node-libcurl",
+    "node-pty",
+    "node-rdkafka",
+    "node-sass",
+    "odbc",
+    "oracledb",
+    "pg-native",
+    "re2",
+    "robotjs",
+    "serialport",
+    "sodium-native",
+    "sqlite3",
+    "snappy",
+    "tree-sitter",
+    "usb",
+    "utf-8-validate",
+    "zeromq",
 ];
 
 /// Whether installing a package may need a compiler.
@@ -113,7 +162,12 @@ mod tests {
         for words in [&["tsc", "-p", "."][..], &["npm", "run", "build:prod"], &["yarn", "build"], &["nest", "build"]] {
             assert!(is_builder(words), "{words:?}");
         }
-        for words in [&["node", "dist/index.js"][..], &["next", "start"], &["npm", "run", "start"], &["prisma", "migrate", "deploy"]] {
+        for words in [
+            &["node", "dist/index.js"][..],
+            &["next", "start"],
+            &["npm", "run", "start"],
+            &["prisma", "migrate", "deploy"],
+        ] {
             assert!(!is_builder(words), "{words:?}");
         }
     }

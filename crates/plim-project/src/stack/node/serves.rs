@@ -87,7 +87,8 @@ pub(super) fn health(context: &Context<'_>, sources: &Sources) -> (String, Strin
     if let Some((path, line)) = health::declared(context.declared) {
         return (path, context.at(line));
     }
-    let literal = |line: &str, path: &str| ['"', '\'', '`'].iter().any(|quote| line.contains(&format!("{quote}{path}{quote}")));
+    let literal =
+        |line: &str, path: &str| ['"', '\'', '`'].iter().any(|quote| line.contains(&format!("{quote}{path}{quote}")));
     // on the application itself, where nothing is put in front of the path
     let direct = |line: &str| ["app.", "server.", "fastify."].iter().any(|object| line.contains(object));
     for path in health::PATHS {
@@ -109,8 +110,12 @@ pub(super) fn health(context: &Context<'_>, sources: &Sources) -> (String, Strin
         }
         let file = sources.paths().find(|file| {
             let route = file.as_str().trim_start_matches("src/");
-            let in_app = route.strip_prefix("app").is_some_and(|rest| rest.rsplit_once("/route.").is_some_and(|(dir, _)| dir == *path));
-            let in_pages = route.strip_prefix("pages").is_some_and(|rest| rest.rsplit_once('.').is_some_and(|(stem, _)| stem == *path));
+            let in_app = route
+                .strip_prefix("app")
+                .is_some_and(|rest| rest.rsplit_once("/route.").is_some_and(|(dir, _)| dir == *path));
+            let in_pages = route
+                .strip_prefix("pages")
+                .is_some_and(|rest| rest.rsplit_once('.').is_some_and(|(stem, _)| stem == *path));
             in_app || in_pages
         });
         if let Some(file) = file {

@@ -42,7 +42,8 @@ impl Sources {
     pub(super) fn lines(&self) -> impl Iterator<Item = (&Utf8Path, usize, &str)> {
         self.files.iter().flat_map(|(path, text)| {
             let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-            let code = lines.filter(|(_, line)| !line.starts_with("//") && !line.starts_with('*') && !line.starts_with("/*"));
+            let code =
+                lines.filter(|(_, line)| !line.starts_with("//") && !line.starts_with('*') && !line.starts_with("/*"));
             code.map(move |(number, line)| (path.as_path(), number, line))
         })
     }
@@ -67,15 +68,31 @@ pub(super) fn is_typescript(path: &Utf8Path) -> bool {
 fn is_aside(path: &Utf8Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     let parts = [
-        "test", "tests", "__tests__", "__mocks__", "e2e", "docs", "examples", "dist", "build", "coverage", ".next", ".output", ".yarn",
-        ".nuxt", "cypress", "scripts", ".plim",
+        "test",
+        "tests",
+        "__tests__",
+        "__mocks__",
+        "e2e",
+        "docs",
+        "examples",
+        "dist",
+        "build",
+        "coverage",
+        ".next",
+        ".output",
+        ".yarn",
+        ".nuxt",
+        "cypress",
+        "scripts",
+        ".plim",
     ];
     name.contains(".test.") || name.contains(".spec.") || path.components().any(|part| parts.contains(&part.as_str()))
 }
 
 /// Returns the number in `process.env.PORT || 8080`, `port: 3000`, `const PORT = "3000"`, `PORT: z.coerce.number().default(80)`.
 pub(super) fn port_in(line: &str) -> Option<u16> {
-    const BETWEEN: &[&str] = &["number", "parseint", "string", "coerce", "default", "process", "env", "int", "z", "as", "any", "joi", "num"];
+    const BETWEEN: &[&str] =
+        &["number", "parseint", "string", "coerce", "default", "process", "env", "int", "z", "as", "any", "joi", "num"];
     let lower = line.to_ascii_lowercase();
     lower.match_indices("port").find_map(|(at, word)| {
         // not in the middle of a word such as "import"

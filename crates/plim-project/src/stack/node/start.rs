@@ -88,7 +88,8 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
         return form::interpreted(scope, &plain, 0, "--start").map(Some);
     }
     let declared = context.declared;
-    let exec = |words: &[plim_dockerfile::Spanned]| -> Vec<String> { words.iter().map(|word| word.value.clone()).collect() };
+    let exec =
+        |words: &[plim_dockerfile::Spanned]| -> Vec<String> { words.iter().map(|word| word.value.clone()).collect() };
     match (&declared.entrypoint, &declared.cmd) {
         (Some(entrypoint), cmd) => {
             let origin = context.at(entrypoint.line);
@@ -100,7 +101,9 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
                     let fixed = all.len();
                     match cmd.as_ref().map(|cmd| &cmd.value) {
                         Some(Command::Exec(words)) => all.extend(exec(words)),
-                        Some(Command::Shell(text)) => all.extend(["sh".to_owned(), "-c".to_owned(), text.value.clone()]),
+                        Some(Command::Shell(text)) => {
+                            all.extend(["sh".to_owned(), "-c".to_owned(), text.value.clone()])
+                        }
                         None => {}
                     }
                     return exec_form(scope, all, fixed, &origin);
@@ -114,7 +117,8 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
                 Command::Exec(words) if words.is_empty() => {}
                 Command::Exec(words) => {
                     // distroless images start node themselves
-                    let distroless = declared.base.as_ref().is_some_and(|base| base.value.contains("distroless/nodejs"));
+                    let distroless =
+                        declared.base.as_ref().is_some_and(|base| base.value.contains("distroless/nodejs"));
                     let mut all = if distroless { vec!["node".to_owned()] } else { Vec::new() };
                     all.extend(exec(words));
                     if let Some(start) = exec_form(scope, all, 0, &origin)? {
@@ -174,7 +178,17 @@ fn of_manifest(scope: &Scope<'_>) -> Result<Start, DetectError> {
     {
         return node(main.trim_start_matches("./"), &manifest.at("main"));
     }
-    let usual = ["server.js", "index.js", "app.js", "main.js", "server.mjs", "index.mjs", "src/server.js", "src/index.js", "src/app.js"];
+    let usual = [
+        "server.js",
+        "index.js",
+        "app.js",
+        "main.js",
+        "server.mjs",
+        "index.mjs",
+        "src/server.js",
+        "src/index.js",
+        "src/app.js",
+    ];
     if let Some(file) = usual.into_iter().find(|file| scope.context.folder.has(file)) {
         return node(file, file);
     }

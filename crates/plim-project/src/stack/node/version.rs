@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn versions_are_read_from_files_and_tags() {
-        for (text, major) in [("20", 20), ("v22.3.0\n", 22), ("18.x", 18), ("lts/iron", 20), ("lts/*", 24), ("^20.1", 20)] {
+        for (text, major) in
+            [("20", 20), ("v22.3.0\n", 22), ("18.x", 18), ("lts/iron", 20), ("lts/*", 24), ("^20.1", 20)]
+        {
             assert_eq!(Major::parse(text), Some(Major(major)), "{text}");
         }
         assert_eq!(Major::parse("latest"), None);
@@ -133,7 +135,9 @@ mod tests {
 
     #[test]
     fn otherwise_the_newest_that_is_allowed() {
-        for (range, major) in [(">=22", 24), ("^22.1.0", 22), ("<20", 18), ("16.x || 18.x", 18), (">20", 24), ("~18.1", 18)] {
+        for (range, major) in
+            [(">=22", 24), ("^22.1.0", 22), ("<20", 18), ("16.x || 18.x", 18), (">20", 24), ("~18.1", 18)]
+        {
             assert_eq!(choose(range), Some(Major(major)), "{range}");
         }
         assert_eq!(choose("<20.0.0 >18.99"), Some(Major(18)));

@@ -34,8 +34,11 @@ pub(super) fn no_server(origin: &str, program: &str) -> DetectError {
     let (path, line) = origin.rsplit_once(':').unwrap_or((origin, "1"));
     DetectError::Unsuited {
         path: path.into(),
-        message: format!("`{program}` (line {line}) makes or shows static files: there is no server to put into an image"),
-        hint: "serve the built files with a web server, or name the program that does with `--start 'node server.js'`".to_owned(),
+        message: format!(
+            "`{program}` (line {line}) makes or shows static files: there is no server to put into an image"
+        ),
+        hint: "serve the built files with a web server, or name the program that does with `--start 'node server.js'`"
+            .to_owned(),
     }
 }
 
@@ -83,7 +86,8 @@ impl Unwinding<'_> {
     }
 
     fn build(&mut self, words: &[&str]) {
-        let direct = !matches!(words.first(), Some(&("npm" | "npx" | "yarn" | "pnpm" | "rm" | "cp" | "mkdir" | "echo")));
+        let direct =
+            !matches!(words.first(), Some(&("npm" | "npx" | "yarn" | "pnpm" | "rm" | "cp" | "mkdir" | "echo")));
         let words = direct.then_some("npx").into_iter().chain(words.iter().copied()).map(ToOwned::to_owned).collect();
         self.start.found.push(Finding::new("what the start command makes first is made by the build", self.origin));
         self.start.build.push(Build { dir: String::new(), env: Vec::new(), words, line: 0 });
@@ -122,7 +126,8 @@ impl Unwinding<'_> {
                 "the start command `{}` (line {line}) runs `{program}`, which is neither a file of the project nor a program of one of its packages",
                 command::quote(command)
             ),
-            hint: "say how node is started with `--start 'node server.js'`, or with `[project] start = …` in plim.toml".to_owned(),
+            hint: "say how node is started with `--start 'node server.js'`, or with `[project] start = …` in plim.toml"
+                .to_owned(),
         }
     }
 
@@ -141,7 +146,8 @@ impl Unwinding<'_> {
         let words: Vec<&str> = all.iter().map(String::as_str).collect();
         let Some((&program, rest)) = words.split_first() else { return Err(self.unknown(&all, "")) };
         let name = program.rsplit('/').next().unwrap_or(program);
-        let own = |words: &[&str]| Plain { words: words.iter().map(|word| (*word).to_owned()).collect(), ..Plain::default() };
+        let own =
+            |words: &[&str]| Plain { words: words.iter().map(|word| (*word).to_owned()).collect(), ..Plain::default() };
         match (name, rest) {
             ("tini" | "dumb-init" | "catatonit" | "su-exec" | "gosu", rest) => {
                 let options = rest.iter().take_while(|word| word.starts_with('-')).count();
@@ -160,8 +166,11 @@ impl Unwinding<'_> {
             }
             ("dotenv" | "env-cmd" | "dotenvx", rest) => {
                 let found = rest.iter().position(|word| *word == "--");
-                let at = found.map_or_else(|| rest.iter().position(|word| *word == "node").unwrap_or(rest.len()), |at| at + 1);
-                let note = format!("{name} is left out: an environment file is not part of an image; give it to the container");
+                let at = found
+                    .map_or_else(|| rest.iter().position(|word| *word == "node").unwrap_or(rest.len()), |at| at + 1);
+                let note = format!(
+                    "{name} is left out: an environment file is not part of an image; give it to the container"
+                );
                 self.start.found.push(Finding::new(note, self.origin));
                 self.plain(own(&rest[at..]), depth + 1)
             }
@@ -174,8 +183,14 @@ impl Unwinding<'_> {
             (watcher, rest) if WATCHERS.contains(&watcher) => self.watcher(&all, rest, depth),
             ("nest", ["start", ..]) => self.nest(depth),
             ("next", ["dev", rest @ ..]) if self.scope.context.manifest.scripts.contains_key("build") => {
-                self.start.found.push(Finding::new("next start in place of next dev, which is for developers", self.origin));
-                let words = ["next", "start"].iter().chain(rest.iter().filter(|word| !word.starts_with("--turbo"))).copied().collect::<Vec<_>>();
+                self.start
+                    .found
+                    .push(Finding::new("next start in place of next dev, which is for developers", self.origin));
+                let words = ["next", "start"]
+                    .iter()
+                    .chain(rest.iter().filter(|word| !word.starts_with("--turbo")))
+                    .copied()
+                    .collect::<Vec<_>>();
                 self.plain(own(&words), depth + 1)
             }
             ("nuxt", ["start" | "preview", ..]) => self.plain(own(&["node", ".output/server/index.mjs"]), depth + 1),
@@ -199,7 +214,8 @@ impl Unwinding<'_> {
             _ => return Err(self.unknown(all, &all.join(" "))),
         };
         let manifest = self.scope.context.manifest;
-        let more: Vec<String> = more.strip_prefix(&["--"]).unwrap_or(more).iter().map(|word| (*word).to_owned()).collect();
+        let more: Vec<String> =
+            more.strip_prefix(&["--"]).unwrap_or(more).iter().map(|word| (*word).to_owned()).collect();
         let Some(text) = manifest.scripts.get(name) else {
             // npm starts server.js when nothing else is said
             if name == "start" && self.scope.context.folder.has("server.js") {
@@ -280,10 +296,14 @@ impl Unwinding<'_> {
             let name = word.split('=').next().unwrap_or(word);
             match name {
                 "--watch" | "--watch-path" | "--watch-preserve-output" | "--inspect" | "--inspect-brk" => {
-                    self.start.found.push(Finding::new(format!("{word} is left out: it is for developers"), self.origin));
+                    self.start
+                        .found
+                        .push(Finding::new(format!("{word} is left out: it is for developers"), self.origin));
                 }
                 "--env-file" | "--env-file-if-exists" => {
-                    let note = format!("{word} is left out: an environment file is not part of an image; give it to the container");
+                    let note = format!(
+                        "{word} is left out: an environment file is not part of an image; give it to the container"
+                    );
                     self.start.found.push(Finding::new(note, self.origin));
                     if !word.contains('=') {
                         rest.next();
@@ -303,7 +323,11 @@ impl Unwinding<'_> {
                 "-e" | "--eval" | "-p" | "--print" | "--run" => return Err(self.unknown(all, word)),
                 _ if word.starts_with('-') => words.push(word.to_owned()),
                 file => {
-                    let Some(path) = self.scope.relative(if file == "." { self.scope.context.manifest.main.as_deref().unwrap_or("index.js") } else { file }) else {
+                    let Some(path) = self.scope.relative(if file == "." {
+                        self.scope.context.manifest.main.as_deref().unwrap_or("index.js")
+                    } else {
+                        file
+                    }) else {
                         return Err(self.unknown(all, file));
                     };
                     if let Some(package) = file.split_once("node_modules/").and_then(|(_, inside)| package_of(inside)) {
@@ -330,7 +354,9 @@ impl Unwinding<'_> {
         let rest: Vec<String> = rest.iter().map(|word| (*word).to_owned()).collect();
         if let Some(file) = scope.relative(program).filter(|file| scope.context.folder.has(file)) {
             let first = scope.context.folder.text(&file).and_then(|text| text.lines().next().map(ToOwned::to_owned));
-            if !first.is_some_and(|line| line.starts_with("#!") && line.contains("node")) && file.extension() != Some("js") {
+            if !first.is_some_and(|line| line.starts_with("#!") && line.contains("node"))
+                && file.extension() != Some("js")
+            {
                 return Err(self.unknown(all, program));
             }
             self.start.words = [vec!["node".to_owned(), file.to_string()], rest].concat();
@@ -349,12 +375,14 @@ impl Unwinding<'_> {
             rest.retain(|word| word != "--no-daemon");
             // it keeps its own files there
             self.start.env.push(("PM2_HOME".to_owned(), "/tmp/.pm2".to_owned()));
-            self.start.file = rest.iter().find(|word| *word != "start" && !word.starts_with('-')).and_then(|word| scope.source(word));
+            self.start.file =
+                rest.iter().find(|word| *word != "start" && !word.starts_with('-')).and_then(|word| scope.source(word));
         }
         let known = programs::program_of(name);
         let locked = scope.manager.npm_lock.as_ref().and_then(|lock| lock.program(name));
         let global = scope.author.globals.iter().find(|(spec, _)| {
-            let package = spec.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(spec.as_str(), |(name, _)| name);
+            let package =
+                spec.rsplit_once('@').filter(|(name, _)| !name.is_empty()).map_or(spec.as_str(), |(name, _)| name);
             package == name || known.is_some_and(|known| known.package == package)
         });
         let path = if let Some((package, file, _)) = locked {

@@ -24,10 +24,16 @@ fn plain_express_without_a_build() {
 #[test]
 fn typescript_by_yarn() {
     let sample = Sample::with(&[
-        ("package.json", r#"{"name": "shop", "engines": {"node": ">=22"}, "scripts": {"build": "tsc", "start": "NODE_ENV=production node ./dist/index.js"}, "dependencies": {"fastify": "^5.0.0"}, "devDependencies": {"typescript": "^5.0.0"}}"#),
+        (
+            "package.json",
+            r#"{"name": "shop", "engines": {"node": ">=22"}, "scripts": {"build": "tsc", "start": "NODE_ENV=production node ./dist/index.js"}, "dependencies": {"fastify": "^5.0.0"}, "devDependencies": {"typescript": "^5.0.0"}}"#,
+        ),
         ("yarn.lock", "# yarn lockfile v1\n\n\"@img/x-linuxmusl-x64@1.0.0\":\n"),
         ("tsconfig.json", "{\n  \"compilerOptions\": {\n    \"outDir\": \"./dist\"\n  }\n}"),
-        ("src/index.ts", "server.listen({ port: 8080, host: '0.0.0.0' });\nconst views = path.join(process.cwd(), 'src/views');\n"),
+        (
+            "src/index.ts",
+            "server.listen({ port: 8080, host: '0.0.0.0' });\nconst views = path.join(process.cwd(), 'src/views');\n",
+        ),
         ("src/views/home.ejs", ""),
         ("migrations/1.sql", ""),
     ]);
@@ -37,7 +43,10 @@ fn typescript_by_yarn() {
 #[test]
 fn a_yarn_of_the_project() {
     let sample = Sample::with(&[
-        ("package.json", r#"{"name": "shop", "packageManager": "yarn@4.5.0", "main": "app.js", "dependencies": {"koa": "^2.0.0"}, "devDependencies": {"eslint": "^9.0.0"}, "scripts": {"postinstall": "patch-package"}}"#),
+        (
+            "package.json",
+            r#"{"name": "shop", "packageManager": "yarn@4.5.0", "main": "app.js", "dependencies": {"koa": "^2.0.0"}, "devDependencies": {"eslint": "^9.0.0"}, "scripts": {"postinstall": "patch-package"}}"#,
+        ),
         ("yarn.lock", "__metadata:\n  version: 8\n"),
         (".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.5.0.cjs\n"),
         (".yarn/releases/yarn-4.5.0.cjs", ""),
@@ -97,7 +106,10 @@ fn next_standalone_as_its_documentation_has_it() {
 #[test]
 fn nest() {
     let sample = Sample::with(&[
-        ("package.json", r#"{"name": "shop", "scripts": {"build": "nest build", "start": "nest start", "start:prod": "node dist/main"}, "dependencies": {"@nestjs/core": "^11.0.0"}, "devDependencies": {"@nestjs/cli": "^11.0.0"}}"#),
+        (
+            "package.json",
+            r#"{"name": "shop", "scripts": {"build": "nest build", "start": "nest start", "start:prod": "node dist/main"}, "dependencies": {"@nestjs/core": "^11.0.0"}, "devDependencies": {"@nestjs/cli": "^11.0.0"}}"#,
+        ),
         ("nest-cli.json", "{}"),
         ("tsconfig.json", "{\n  \"compilerOptions\": {\n    \"outDir\": \"./dist\"\n  }\n}"),
         ("src/main.ts", "app.setGlobalPrefix('api');\nawait app.listen(process.env.PORT ?? 3000);\n"),
@@ -137,7 +149,10 @@ fn native_addons_and_a_token() {
 #[test]
 fn a_front_end_inside_the_project() {
     let sample = Sample::with(&[
-        ("package.json", r#"{"name": "shop", "scripts": {"start": "node server/index.js"}, "dependencies": {"express": "4"}}"#),
+        (
+            "package.json",
+            r#"{"name": "shop", "scripts": {"start": "node server/index.js"}, "dependencies": {"express": "4"}}"#,
+        ),
         ("package-lock.json", "{}"),
         ("server/index.js", "app.use(express.static('client/build'));\napp.listen(5000)\n"),
         ("client/package.json", r#"{"dependencies": {"react-scripts": "5"}}"#),

@@ -22,9 +22,15 @@ fn migrations_before_the_start_are_not_dropped_in_silence() {
 
 #[test]
 fn a_site_without_a_server_is_no_image() {
-    let sample = Sample::with(&[("package.json", r#"{"scripts": {"start": "vite", "build": "vite build"}, "devDependencies": {"vite": "6"}}"#)]);
+    let sample = Sample::with(&[(
+        "package.json",
+        r#"{"scripts": {"start": "vite", "build": "vite build"}, "devDependencies": {"vite": "6"}}"#,
+    )]);
     let (message, hint) = refusal(&sample);
-    assert_eq!(message, "package.json: `vite` (line 1) makes or shows static files: there is no server to put into an image");
+    assert_eq!(
+        message,
+        "package.json: `vite` (line 1) makes or shows static files: there is no server to put into an image"
+    );
     assert!(hint.contains("--start"), "{hint}");
 }
 
@@ -57,7 +63,8 @@ fn bun_and_workspaces_are_refused_with_a_way_out() {
     assert_eq!(
         refusal(&sample),
         (
-            "package.json: workspaces of several packages cannot be rewritten yet (found packages/api, packages/lib)".to_owned(),
+            "package.json: workspaces of several packages cannot be rewritten yet (found packages/api, packages/lib)"
+                .to_owned(),
             "a package that needs none of the others can be chosen: `--project packages/api`".to_owned()
         )
     );

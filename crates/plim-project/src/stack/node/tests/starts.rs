@@ -87,7 +87,8 @@ fn a_global_pm2_comes_along() {
 
 #[test]
 fn entrypoint_and_command_of_the_author_keep_their_roles() {
-    let sample = sample("x").dockerfile("FROM node:20\nENTRYPOINT [\"tini\", \"--\", \"node\", \"server.js\"]\nCMD [\"--port\", \"80\"]\n");
+    let sample = sample("x")
+        .dockerfile("FROM node:20\nENTRYPOINT [\"tini\", \"--\", \"node\", \"server.js\"]\nCMD [\"--port\", \"80\"]\n");
     let shown = sample.shown();
     assert!(shown.contains("ENTRYPOINT [\"/nodejs/bin/node\", \"server.js\"]\nCMD [\"--port\", \"80\"]"), "{shown}");
 }
