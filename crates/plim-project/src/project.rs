@@ -177,6 +177,9 @@ pub struct Install {
     pub steps: Vec<Step>,
     /// Run on what the steps installed, once everything is built: takes away what the running program does not need.
     pub prune: Vec<Step>,
+    /// Whether the artifacts hold whatever the program needs of its dependencies, so that nothing that is installed goes
+    /// into the image.
+    pub bundled: bool,
     /// Environment of these commands and of the build.
     pub env: Vec<(String, String)>,
     /// Files that the commands read and no layer may hold, relative to the root: they are given to the build as secrets.

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-import bcrypt from "bcrypt";
+import { hash, verify } from "@node-rs/argon2";
 
 /** A short link, perhaps behind a password. */
 interface Link {
@@ -25,7 +25,7 @@ export class Links {
   async add(target: string, password?: string): Promise<string | undefined> {
     if (this.#links.size >= this.limit) return undefined;
     const name = randomBytes(4).toString("hex");
-    const secret = password === undefined ? undefined : await bcrypt.hash(password, 10);
+    const secret = password === undefined ? undefined : await hash(password);
     this.#links.set(name, { target, visits: 0, secret });
     return name;
   }
@@ -34,7 +34,7 @@ export class Links {
   async follow(name: string, password = ""): Promise<Answer> {
     const link = this.#links.get(name);
     if (!link) return { kind: "missing" };
-    if (link.secret && !(await bcrypt.compare(password, link.secret))) return { kind: "locked" };
+    if (link.secret && !(await verify(link.secret, password))) return { kind: "locked" };
     link.visits += 1;
     return { kind: "found", target: link.target };
   }

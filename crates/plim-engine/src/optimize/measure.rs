@@ -83,10 +83,9 @@ fn source_file(root: &Utf8Path, profile: &StackProfile) -> Option<Utf8PathBuf> {
         StackKind::Java => &["java", "kt"],
         _ => return None,
     };
-    // sources that are compiled are no part of the image: what the build reads shows them
-    let compiled = profile.build_inputs.iter().filter(|_| profile.kind == StackKind::Rust);
     let mut files = Vec::new();
-    for artifact in profile.artifacts.iter().chain(compiled) {
+    // where a build makes the artifacts, what it reads is what people change
+    for artifact in profile.artifacts.iter().chain(&profile.build_inputs) {
         if artifact.folder {
             collect(root, &artifact.path, extensions, 0, &mut files);
         } else if artifact.path.extension().is_some_and(|end| extensions.contains(&end)) {

@@ -74,7 +74,13 @@ impl Ending<'_> {
     /// The environment: the stack's, what the start needs, what the author sets. Each name once, the author's value winning.
     fn environment(&self, project: &Project, profile: &StackProfile) -> Vec<String> {
         let defaults = self.env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let mut all: Vec<(String, String)> = defaults.chain(profile.env.iter().cloned()).collect();
+        let mut all: Vec<(String, String)> = Vec::new();
+        for (name, value) in defaults.chain(profile.env.iter().cloned()) {
+            match all.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = value,
+                None => all.push((name, value)),
+            }
+        }
         let concerns_build = |name: &str| self.not_env.iter().any(|begin| name.starts_with(begin));
         for told in project.evidence.declared.env.iter().filter(|told| !concerns_build(&told.value.0)) {
             match all.iter_mut().find(|(name, _)| *name == told.value.0) {

@@ -7,6 +7,7 @@ mod install;
 mod lock;
 mod manager;
 mod manifest;
+mod members;
 mod native;
 mod outputs;
 mod programs;
@@ -14,6 +15,9 @@ mod serves;
 mod sources;
 mod start;
 mod version;
+
+#[cfg(test)]
+mod tests;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::ignore::Patterns;
@@ -68,6 +72,7 @@ pub(crate) fn profile(
     choices: &Choices,
 ) -> Result<StackProfile, DetectError> {
     let manifest = &Manifest::read(folder, Utf8Path::new(""))?;
+    members::check(folder, manifest)?;
     let mut found = Vec::new();
     let author = author::read(declared);
     let workdir = match &declared.workdir {
@@ -89,8 +94,8 @@ pub(crate) fn profile(
     let sources = Sources::scan(folder);
 
     let build = build::steps(&scope, &start, &mut found)?;
-    let plan = Plan::make(&scope, &start, !build.is_empty(), &mut found);
     let outputs = (!build.is_empty()).then(|| Outputs::find(context, &author, &start, &sources));
+    let plan = Plan::make(&scope, &start, outputs.as_ref(), &mut found);
     let layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
     check_start(&scope, &start, &layout)?;
 
@@ -147,10 +152,12 @@ pub(crate) fn writable(declared: &Declared, workdir: &str) -> Vec<(String, usize
         let path = path.trim_end_matches('/').to_owned();
         let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c)) && !path.contains("/..");
         // a folder that holds the program, or parts of the system, is not for writing
+        let own = path.strip_prefix(workdir).is_some_and(|rest| rest.starts_with('/'));
         let taken = workdir.starts_with(&path)
-            || ["/tmp", "/root", "/usr", "/etc", "/home", "/var/lib/apt", "/run"]
-                .iter()
-                .any(|dir| path == *dir || path.starts_with(&format!("{dir}/")));
+            || !own
+                && ["/tmp", "/root", "/usr", "/etc", "/home", "/var/lib/apt", "/run"]
+                    .iter()
+                    .any(|dir| path == *dir || path.starts_with(&format!("{dir}/")));
         if plain && !taken && !path.contains("node_modules") && !all.iter().any(|(known, _)| *known == path) {
             all.push((path, line));
         }

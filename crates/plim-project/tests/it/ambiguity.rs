@@ -49,17 +49,14 @@ fn two_stacks() {
         ("requirements.txt", "fastapi\nuvicorn\n"),
         ("main.py", FASTAPI),
         ("package.json", r#"{"scripts": {"start": "node ."}}"#),
+        ("index.js", ""),
     ]);
     assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
     error: the stack is ambiguous: python (requirements.txt), node (package.json)
     hint: choose with `--stack`, or with `[project] stack` in plim.toml
     ");
     assert!(folder.detect_with(&Choices { stack: Some(StackKind::Python), ..Choices::default() }).is_ok());
-    let node = folder.detect_with(&Choices { stack: Some(StackKind::Node), ..Choices::default() }).unwrap_err();
-    assert_snapshot!(told(&node), @r"
-    error: node projects cannot be rewritten yet (package.json shows one)
-    hint: `plim lint`, `plim build` and `plim analyze` work on the project's own Dockerfile and image all the same
-    ");
+    assert!(folder.detect_with(&Choices { stack: Some(StackKind::Node), ..Choices::default() }).is_ok());
 }
 
 #[test]

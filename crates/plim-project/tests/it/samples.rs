@@ -46,8 +46,30 @@ fn the_example_in_this_repository() {
 }
 
 #[test]
+fn the_node_fixture() {
+    let Some(root) = sample("../shared/fixtures/apps/node") else { return };
+    let choices = Choices { dockerfile: Some("Dockerfile.before".into()), ..Choices::default() };
+    let project = detect(&root, &choices).unwrap();
+    assert_snapshot!("node_fixture_found", findings(&project));
+    assert_snapshot!(
+        "node_fixture",
+        shown(&rewrite(&project, &project.stacks[0], &RewriteOptions::default()).unwrap())
+    );
+}
+
+#[test]
+fn the_node_example_in_this_repository() {
+    let Some(root) = sample("examples/node-api") else { return };
+    let project = detect(&root, &Choices::default()).unwrap();
+    assert_snapshot!("node_example_found", findings(&project));
+    let rewrite = rewrite(&project, &project.stacks[0], &RewriteOptions::default()).unwrap();
+    assert_snapshot!("node_example", shown(&rewrite));
+    assert_snapshot!("node_example_ignore", rewrite.dockerignore);
+}
+
+#[test]
 fn other_stacks_are_recognised_but_not_rewritten() {
-    for stack in ["node", "go", "java"] {
+    for stack in ["go", "java"] {
         let Some(root) = sample(&format!("../shared/fixtures/apps/{stack}")) else { return };
         match detect(&root, &Choices::default()) {
             Err(DetectError::Unsupported { stack: found, .. }) => assert_eq!(found.as_str(), stack),

@@ -107,8 +107,10 @@ COPY --from=dependencies {{ folder }} {{ folder }}
 #~ what the build leaves
 COPY --from=build {{ workdir }} ./
 {% endif %}
+{% if has_manifest %}
 #~ node reads in it how modules are written
 COPY --from={{ packages_stage }} {{ workdir }}/package.json ./
+{% endif %}
 {% if has_packages %}
 #~ the packages that the program runs with
 COPY --from={{ packages_stage }} {{ workdir }}/node_modules ./node_modules

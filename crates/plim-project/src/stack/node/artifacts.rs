@@ -161,6 +161,8 @@ impl Layout {
         let folder = context.folder;
         let listed = |path: &Utf8Path, is_folder: bool| {
             !manifests.iter().any(|manifest| manifest == path)
+                // such as patches of packages
+                && !(is_folder && folder.files().filter(|file| file.starts_with(path)).all(|file| manifests.iter().any(|manifest| manifest == file)))
                 && is_writable(path)
                 && !ignored.is_some_and(|patterns| {
                     patterns.excludes(path.as_str()) && !(is_folder && patterns.may_reinclude_below(path.as_str()))
@@ -233,8 +235,12 @@ fn data(folder: &Folder, start: &Start, sources: &Sources, outputs: &Outputs, in
             let kept = !is_for_build(path)
                 && !is_typescript(path)
                 && !path.as_str().starts_with('.')
-                && path.extension() != Some("html");
+                && !(outputs.front_end && path == "index.html");
             data.extend(kept.then(|| artifact.clone()));
+        } else if outputs.paths.iter().any(|output| output.path != *path && output.path.starts_with(path))
+            && outputs.compiled.contains(path)
+        {
+            // a front end that is built where it is
         } else if outputs.compiled.iter().any(|compiled| compiled == path) || holds_typescript(folder, path) {
             data.extend(beside_code(folder, sources, path));
         } else {

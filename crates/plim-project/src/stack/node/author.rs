@@ -27,6 +27,8 @@ pub(super) struct Author {
     pub(super) alpine: Vec<(String, usize)>,
     /// Folders of the project that are made, relative to it: the program writes there.
     pub(super) folders: Vec<(String, usize)>,
+    /// Whether the stage that becomes the image installs packages.
+    pub(super) installs_in_image: bool,
     /// The folder of the project in each stage.
     pub(super) roots: BTreeMap<usize, String>,
 }
@@ -215,6 +217,7 @@ impl Author {
             return;
         }
         self.manager.get_or_insert((kind, command.line));
+        self.installs_in_image |= command.in_image;
         let mut after_value = false;
         for word in rest {
             let is_value = std::mem::replace(

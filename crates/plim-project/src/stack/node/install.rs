@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::build;
 use super::manager::Kind;
+use super::outputs::Outputs;
 use super::start::{Scope, Start};
 use crate::folder::Folder;
 use crate::project::{Finding, Install, Step};
@@ -18,8 +19,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Makes the plan; `builds` says whether something is made from the sources.
-    pub(super) fn make(scope: &Scope<'_>, start: &Start, builds: bool, found: &mut Vec<Finding>) -> Self {
+    /// Makes the plan; `outputs` is what is made from the sources, if something is.
+    pub(super) fn make(scope: &Scope<'_>, start: &Start, outputs: Option<&Outputs>, found: &mut Vec<Finding>) -> Self {
         let context = scope.context;
         let (folder, manifest, manager) = (context.folder, context.manifest, scope.manager);
         let mut plan = Self { manifests: vec!["package.json".into()], ..Self::default() };
@@ -62,7 +63,7 @@ impl Plan {
         plan.manifests.sort_by_key(|path| path != "package.json");
 
         let kept = start.packages.iter().find(|package| manifest.is_dev(package));
-        plan.all = builds || script.is_some() || generate.is_some() || kept.is_some();
+        plan.all = outputs.is_some() || script.is_some() || generate.is_some() || kept.is_some();
         plan.install.steps.extend(manager.tool());
         let mut install = manager.install(plan.all);
         if build::install_build(scope).is_some() && manager.berry.is_none() {
@@ -101,7 +102,13 @@ impl Plan {
         }
         plan.install.steps.extend(generate.map(|(step, _)| step));
 
-        if let Some(kept) = kept {
+        if outputs.is_some_and(|outputs| outputs.complete && !outputs.packages) {
+            plan.install.bundled = true;
+            found.push(Finding::new(
+                "the build holds the packages that the program needs",
+                "the previous file copies no others",
+            ));
+        } else if let Some(kept) = kept {
             found.push(Finding::new(
                 format!("packages for developers stay: the program is started with {kept}"),
                 manifest.at(kept),
@@ -115,7 +122,7 @@ impl Plan {
                 )),
             }
         }
-        if let Some(why) = manager.foreign(folder) {
+        if let Some(why) = manager.foreign(folder).filter(|_| !plan.install.bundled) {
             plan.install.prune.push(Step {
                 command: "grep -rlPz --include=package.json '\"libc\":\\s*\\[\\s*\"musl\"\\s*\\]' node_modules | xargs -r dirname | xargs -r rm -r"
                     .to_owned(),

@@ -71,8 +71,10 @@ impl NpmLock {
         for (path, package) in self.packages.iter().filter(|(_, package)| !package.link) {
             let names = package.dependencies.keys().chain(package.optional_dependencies.keys());
             if let Some(name) = names.into_iter().find(|name| self.resolve(path, name).is_none()) {
-                let who = path.rsplit("node_modules/").next().unwrap_or(path);
-                return Some(format!("{name}, which {who} depends on, is missing in it"));
+                return Some(match path.rsplit("node_modules/").next().unwrap_or(path) {
+                    "" => format!("{name} is missing in it"),
+                    who => format!("{name}, which {who} depends on, is missing in it"),
+                });
             }
         }
         None

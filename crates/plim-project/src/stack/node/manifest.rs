@@ -22,8 +22,6 @@ pub(super) struct Manifest {
     pub(super) dependencies: BTreeMap<String, String>,
     pub(super) dev_dependencies: BTreeMap<String, String>,
     pub(super) optional_dependencies: BTreeMap<String, String>,
-    /// Programs of the package: name and file.
-    pub(super) bin: BTreeMap<String, String>,
     /// `engines.node`, a range.
     pub(super) engine: Option<String>,
     /// `volta.node`, a version.
@@ -32,8 +30,6 @@ pub(super) struct Manifest {
     pub(super) package_manager: Option<String>,
     /// Patterns of the folders of workspace members.
     pub(super) workspaces: Vec<String>,
-    /// Whether it lists packages that pnpm may run scripts of, or patches.
-    pub(super) pnpm: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -45,12 +41,10 @@ struct Raw {
     dependencies: Value,
     dev_dependencies: Value,
     optional_dependencies: Value,
-    bin: Value,
     engines: Value,
     volta: Value,
     package_manager: Value,
     workspaces: Value,
-    pnpm: Option<Value>,
 }
 
 impl Manifest {
@@ -61,31 +55,21 @@ impl Manifest {
         let raw: Raw = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
             DetectError::Manifest { path: path.clone(), line: error.line().max(1), message: error.to_string() }
         })?;
-        let name = string(&raw.name);
-        let bin = match (&raw.bin, &name) {
-            (Value::String(file), Some(name)) => {
-                let short = name.rsplit('/').next().unwrap_or(name);
-                [(short.to_owned(), file.clone())].into()
-            }
-            (other, _) => strings(other),
-        };
         let members = match &raw.workspaces {
             Value::Object(object) => object.get("packages").cloned().unwrap_or_default(),
             other => other.clone(),
         };
         Ok(Self {
-            name,
+            name: string(&raw.name),
             main: string(&raw.main),
             scripts: strings(&raw.scripts),
             dependencies: strings(&raw.dependencies),
             dev_dependencies: strings(&raw.dev_dependencies),
             optional_dependencies: strings(&raw.optional_dependencies),
-            bin,
             engine: string(&raw.engines["node"]),
             volta: string(&raw.volta["node"]),
             package_manager: string(&raw.package_manager),
             workspaces: members.as_array().into_iter().flatten().filter_map(string).collect(),
-            pnpm: raw.pnpm,
             path,
             text,
         })

@@ -18,6 +18,10 @@ pub(super) struct Outputs {
     pub(super) compiled: Vec<Utf8PathBuf>,
     /// The list holds all that the image needs: the author's own image has no more.
     pub(super) complete: bool,
+    /// `index.html` at the top is a source of the front end.
+    pub(super) front_end: bool,
+    /// Installed packages go with it.
+    pub(super) packages: bool,
     /// It is not known what the build makes: everything that it leaves is needed.
     pub(super) everything: bool,
 }
@@ -106,6 +110,7 @@ impl Outputs {
         ];
         for (tool, dir) in made_by {
             if tools.contains(tool) {
+                outputs.front_end |= matches!(tool, "vite build" | "parcel build");
                 add(&vite_output(context).filter(|_| tool.starts_with("vite")).unwrap_or_else(|| dir.into()), true);
             }
         }
@@ -143,11 +148,11 @@ impl Outputs {
                     return None;
                 }
                 let name = path.file_name().unwrap_or_default();
-                if path.as_str().contains("node_modules")
-                    || name.starts_with("package")
-                    || name.contains("lock")
-                    || name.contains('*')
-                {
+                if path.as_str().contains("node_modules") {
+                    outputs.packages = true;
+                    continue;
+                }
+                if name.starts_with("package") || name.contains("lock") || name.contains('*') {
                     continue;
                 }
                 let is_file = context.folder.has(&path)
@@ -179,6 +184,8 @@ impl Outputs {
         let copies: Vec<Artifact> = copies.collect();
         outputs.paths.extend(copies);
         outputs.complete = true;
+        // the last stage may install its own
+        outputs.packages |= author.installs_in_image;
         Some(outputs)
     }
 }
