@@ -200,6 +200,7 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
         port: request.port.or(config.port),
         health: request.health.clone().or_else(|| config.health.clone()),
         versions: versions(workspace, request),
+        carry: BTreeMap::new(),
         dockerfile: request.file.as_ref().map(|file| {
             let file = file.canonicalize_utf8().unwrap_or_else(|_| file.clone());
             file.strip_prefix(root).unwrap_or(&file).to_owned()

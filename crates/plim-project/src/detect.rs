@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::ignore::Patterns;
 
 use crate::error::DetectError;
-use crate::evidence::{Declared, Evidence};
+use crate::evidence::{self, Declared, Evidence};
 use crate::folder::Folder;
 use crate::project::{Choices, Finding, Project, StackKind};
 use crate::stack::{node, python, rust};
@@ -51,6 +51,7 @@ pub fn detect(root: &Utf8Path, choices: &Choices) -> Result<Project, DetectError
             return Err(DetectError::Unsupported { stack: other, manifest });
         }
     };
+    evidence::complete(&evidence, &evidence.source, &mut profile, &choices.carry);
     for (other, manifest) in shown.iter().filter(|(other, _)| *other != kind) {
         profile.found.push(Finding::new(format!("{other} is not part of the program"), manifest.as_str()));
     }

@@ -67,6 +67,12 @@ pub enum DetectError {
         /// The key in `plim.toml` that decides; empty when there is only the flag.
         key: &'static str,
     },
+    /// The packages come from conda, whose environments have their own Python and their own libraries.
+    #[error("the dependencies are installed by conda (line {line}), whose environments cannot be taken apart")]
+    Conda {
+        /// The line of the command or of the base image.
+        line: usize,
+    },
     /// Nothing says how the program is started.
     #[error("nothing in {root} says how to start the program (looked for {})", looked_for.join(", "))]
     NoStart {
@@ -168,6 +174,10 @@ impl DetectError {
             }
             Self::Ambiguous { flag, key: "", .. } => Some(format!("choose with `{flag}`")),
             Self::Ambiguous { flag, key, .. } => Some(format!("choose with `{flag}`, or with `{key}` in plim.toml")),
+            Self::Conda { .. } => Some(
+                "list the packages in a requirements.txt for pip, remove conda from the Dockerfile, or choose the file without it with `--file`"
+                    .to_owned(),
+            ),
             Self::NoStart { .. } => Some(
                 "say it with `--start 'python -m package'`, or with `[project] start = [\"python\", \"-m\", \"package\"]` in plim.toml"
                     .to_owned(),

@@ -6,6 +6,7 @@
 
 mod distribution;
 mod packages;
+mod programs;
 mod purpose;
 mod python;
 mod settle;
@@ -19,7 +20,10 @@ use plim_dockerfile::{Command, Healthcheck};
 use serde::Serialize;
 
 pub use packages::SystemPackage;
+pub use programs::debian_package_of;
 pub use purpose::{Ecosystem, Outputs, Purpose};
+pub(crate) use settle::complete;
+pub use settle::settle;
 pub use shell::Segment;
 pub use step::{Placed, PlacedSource, RunStep};
 use witness::Witness;
@@ -197,6 +201,8 @@ pub struct Evidence {
     pub facts: Vec<Fact>,
     /// What they declare together.
     pub declared: Declared,
+    /// The text of the file.
+    pub source: String,
 }
 
 impl Evidence {

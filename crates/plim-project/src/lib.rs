@@ -21,7 +21,10 @@ pub use detect::detect;
 pub use error::DetectError;
 pub use evidence::{
     About, CopyFrom, CopyPair, Declared, Ecosystem, Evidence, Fact, Kept, Outputs, Placed, PlacedSource, Purpose,
-    RunCommand, RunStep, Segment, SystemPackage, Told,
+    RunCommand, RunStep, Segment, SystemPackage, Told, debian_package_of, settle,
 };
-pub use project::{Artifact, Choices, Finding, Install, Native, Project, StackKind, StackProfile, Step, WantedVersion};
+pub use project::{
+    Artifact, Carried, CarryChoice, Choices, Finding, Install, KeptStage, Native, Output, Place, Project, StackKind,
+    StackProfile, Step, WantedVersion,
+};
 pub use rewrite::{Explanation, Rewrite, RewriteError, RewriteOptions, rewrite};

@@ -1,5 +1,6 @@
 //! What plim knows about a project.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -25,6 +26,31 @@ pub struct Choices {
     pub versions: Vec<WantedVersion>,
     /// `--file`: the author's Dockerfile, relative to the project folder. Without it `Dockerfile` is taken if it is there.
     pub dockerfile: Option<Utf8PathBuf>,
+    /// `--carry LINE=drop|build`, `[project] carry`: what becomes of commands that plim does not understand, by the lines of
+    /// their instructions in the author's Dockerfile.
+    pub carry: BTreeMap<usize, CarryChoice>,
+}
+
+/// What becomes of a command that plim does not understand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CarryChoice {
+    /// The image does without it.
+    Drop,
+    /// It is run in the build stage; what it makes is copied into the image.
+    Build,
+}
+
+impl FromStr for CarryChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "drop" => Ok(Self::Drop),
+            "build" => Ok(Self::Build),
+            other => Err(format!("unknown choice `{other}` (known are drop, build)")),
+        }
+    }
 }
 
 impl Choices {
@@ -166,6 +192,13 @@ pub struct StackProfile {
     pub native: Vec<Native>,
     /// Debian packages that must be in the image when the program runs.
     pub system: Vec<String>,
+    /// What lives on of the author's Dockerfile as it is, in its order.
+    pub carried: Vec<Carried>,
+    /// Stages of the author's Dockerfile that live on as they are, because files are copied from them.
+    pub kept_stages: Vec<KeptStage>,
+    /// What the user decided about commands that are not understood.
+    #[serde(skip)]
+    pub carry: BTreeMap<usize, CarryChoice>,
     /// What was concluded, and from what.
     pub found: Vec<Finding>,
 }
@@ -205,6 +238,66 @@ pub struct Step {
     pub comment: String,
     /// Where it comes from.
     pub why: String,
+}
+
+/// A command or a copy of the author's Dockerfile that lives on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Carried {
+    /// Its line in the author's Dockerfile.
+    pub line: usize,
+    /// The stage in which it stands.
+    pub place: Place,
+    /// The whole instruction; empty where `command` is run.
+    pub instruction: String,
+    /// The command, for a shell.
+    pub command: String,
+    /// The shell that reads it, as SHELL names it; empty for the usual one.
+    pub shell: Vec<String>,
+    /// Flags of the RUN: its mounts.
+    pub flags: String,
+    /// The directory in which it runs.
+    pub cwd: String,
+    /// It runs Python, which must find the dependencies.
+    pub python: bool,
+    /// It may read any of the author's variables, not only those that it names.
+    pub reads_everything: bool,
+    /// Debian packages that it needs in the build stage.
+    pub packages: Vec<String>,
+    /// What it makes outside of the working directory, or for the program to write to.
+    pub outputs: Vec<Output>,
+    /// It may make more than that: what is new in the folders of programs and data is collected.
+    pub collects: bool,
+}
+
+/// The stage in which something stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// The build stage, after the sources.
+    #[default]
+    Build,
+    /// The last stage.
+    Image,
+}
+
+/// A file or folder that a carried command makes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Output {
+    /// Where it is, absolute.
+    pub path: String,
+    /// Whether the program's user owns it, and so may write to it.
+    pub owned: bool,
+}
+
+/// A stage of the author's Dockerfile that lives on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptStage {
+    /// Its name.
+    pub name: String,
+    /// Its line.
+    pub line: usize,
+    /// Its instructions.
+    pub text: String,
 }
 
 /// A file or folder that the running program needs.

@@ -116,6 +116,12 @@ fn walk(text: &str, setting: &Setting) -> Script {
     Script { segments, opaque, commands: walk.commands }
 }
 
+/// Whether a text is a script that parses without complaint.
+pub(super) fn is_script(text: &str) -> bool {
+    let script = read(text, &Setting::default());
+    !script.opaque
+}
+
 /// Parses a text. The grammar is that of bash, which takes all that POSIX shells take.
 fn parse(text: &str) -> ParseResult {
     let profile = shuck_parser::ShellProfile::native(ShellDialect::Bash);

@@ -61,7 +61,7 @@ fn every_instruction_says_what_became_of_it() {
      9 RUN -> dropped: nothing is left to clean up
     10 COPY -> dropped: replaced by the copies of the new stages
     11 RUN -> dropped: dependencies are installed from the manifests
-    11 RUN -> kept
+    11 RUN -> look at it
     12 COPY -> look at it
     13 COPY -> dropped: replaced by the copies of the new stages
     14 RUN -> look at it

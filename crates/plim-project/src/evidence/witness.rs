@@ -42,8 +42,11 @@ pub(super) struct Witness<'a> {
     stage: usize,
     /// Whether the current stage is the last one or below it.
     in_image: bool,
+    /// Whether a stage has begun.
+    in_stage: bool,
     /// Whether CMD was said by a stage below the current one.
     inherited_cmd: bool,
+    source: String,
 }
 
 impl<'a> Witness<'a> {
@@ -57,15 +60,23 @@ impl<'a> Witness<'a> {
             state: State::default(),
             stage: 0,
             in_image: true,
+            in_stage: true,
             inherited_cmd: false,
+            source: if file.instructions.iter().any(|it| matches!(it.kind, Kind::From(_))) {
+                file.source.clone()
+            } else {
+                String::new()
+            },
         }
     }
 
     /// Hears everything that the last stage needs.
     pub(super) fn hear_all(mut self) -> Evidence {
+        self.in_stage = false;
         for instruction in self.stages.globals() {
             self.hear(instruction);
         }
+        self.in_stage = true;
         let chain = self.stages.chain(self.stages.len().checked_sub(1));
         for number in self.stages.needed() {
             self.stage = number;
@@ -82,7 +93,7 @@ impl<'a> Witness<'a> {
         }
         self.conclude();
         settle::first_opinion(&mut self.facts, &self.declared);
-        Evidence { facts: self.facts, declared: self.declared }
+        Evidence { facts: self.facts, declared: self.declared, source: self.source }
     }
 
     /// Draws from the commands what they tell together.

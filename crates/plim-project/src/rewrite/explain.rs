@@ -5,6 +5,10 @@ use super::Explanation;
 /// What a line with a reason begins with in a template. It is an ordinary comment to everybody else.
 const MARK: &str = "#~ ";
 
+/// Lines between these two are the author's and stay as they are.
+const RAW: &str = "#~<";
+const END: &str = "#~>";
+
 /// Takes the reasons out of a filled-in template: the Dockerfile, and an explanation for each instruction that has one.
 pub(super) fn split(template: &str) -> (String, Vec<Explanation>) {
     let mut dockerfile = String::with_capacity(template.len());
@@ -12,13 +16,19 @@ pub(super) fn split(template: &str) -> (String, Vec<Explanation>) {
     let mut line_number = 0;
     let mut why: Option<&str> = None;
     let mut blank = true;
-    for line in template.lines().map(str::trim_end) {
-        if let Some(reason) = line.strip_prefix(MARK) {
+    let mut raw = false;
+    for line in template.lines() {
+        if line == RAW || line == END {
+            raw = line == RAW;
+            continue;
+        }
+        let line = if raw { line } else { line.trim_end() };
+        if !raw && let Some(reason) = line.strip_prefix(MARK) {
             why = Some(reason);
             continue;
         }
         // a part that is left out leaves no gap
-        if line.is_empty() && blank {
+        if line.is_empty() && blank && !raw {
             continue;
         }
         blank = line.is_empty();

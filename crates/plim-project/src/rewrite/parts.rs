@@ -11,8 +11,12 @@ use crate::project::{Artifact, Project, StackProfile, Step};
 /// Where the build stage keeps manifests and what only the build needs.
 pub(super) const BUILD_DIR: &str = "/build";
 
-/// What all templates include: the stage of Debian packages, and the end of the last stage.
-const INCLUDED: [(&str, &str); 2] = [
+/// What all templates include: what lives on of the author's file, the stage of Debian packages, and the end of the last
+/// stage.
+const INCLUDED: [(&str, &str); 5] = [
+    ("kept_stages", include_str!("templates/kept_stages.dockerfile")),
+    ("carried_build", include_str!("templates/carried_build.dockerfile")),
+    ("carried_image", include_str!("templates/carried_image.dockerfile")),
     ("libraries", include_str!("templates/libraries.dockerfile")),
     ("ending", include_str!("templates/ending.dockerfile")),
 ];

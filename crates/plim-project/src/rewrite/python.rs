@@ -2,11 +2,15 @@
 
 use minijinja::context;
 
+use super::carried::Language;
 use super::ending::Ending;
 use super::parts::{self, BUILD_DIR, copies, found, manifests, steps};
-use super::{RewriteOptions, libraries, text};
-use crate::project::{Project, StackProfile};
+use super::{RewriteOptions, carried, libraries, text};
+use crate::project::{Place, Project, StackProfile};
 use crate::stack::python::{DEPS, needs_full_base};
+
+/// Where pip puts the programs of dependencies.
+const DEPS_PROGRAMS: &str = "/deps/bin";
 
 const TEMPLATE: &str = include_str!("templates/python.dockerfile");
 
@@ -88,9 +92,13 @@ pub(super) fn render(
         runtime_base => runtime.base,
         runtime_base_why => text::reason(&runtime.why),
         has_deps,
+        has_program => !profile.artifacts.is_empty() || profile.carried.iter().any(|carried| carried.place == Place::Build),
         site => runtime.site,
     };
-    Ok((parts::fill(TEMPLATE, [context, ending, libraries])?, notes))
+    let language = Language { env: &[("PYTHONPATH", DEPS.to_owned())], programs: Some(DEPS_PROGRAMS) };
+    let language = if has_deps { language } else { Language::default() };
+    let carried = carried::context(project, profile, language);
+    Ok((parts::fill(TEMPLATE, [context, ending, libraries, carried])?, notes))
 }
 
 fn runtime(profile: &StackProfile, options: RewriteOptions, notes: &mut Vec<String>) -> Runtime {

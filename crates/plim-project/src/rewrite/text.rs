@@ -34,7 +34,7 @@ fn json(text: &str) -> String {
 }
 
 /// Writes the arguments of COPY; a blank in a path asks for the JSON form.
-pub(super) fn copy<'a>(sources: impl IntoIterator<Item = &'a Utf8Path>, dest: &str) -> String {
+pub(crate) fn copy<'a>(sources: impl IntoIterator<Item = &'a Utf8Path>, dest: &str) -> String {
     let mut words: Vec<String> = sources.into_iter().map(|path| path.as_str().replace('$', "\\$")).collect();
     words.push(dest.to_owned());
     if words.iter().any(|word| word.contains(char::is_whitespace)) { exec(&words) } else { words.join(" ") }

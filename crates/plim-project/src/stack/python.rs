@@ -15,9 +15,9 @@ use camino::Utf8Path;
 use plim_dockerfile::ignore::Patterns;
 
 use crate::error::DetectError;
-use crate::evidence::{Declared, Ecosystem, Purpose};
+use crate::evidence::{Declared, Ecosystem, Purpose, RunCommand};
 use crate::folder::Folder;
-use crate::project::{Choices, Finding, Native, StackKind, StackProfile, Step};
+use crate::project::{Choices, Finding, Native, StackKind, StackProfile};
 
 use artifacts::Layout;
 use install::Plan;
@@ -59,6 +59,7 @@ pub(crate) fn profile(
     let pyproject = Pyproject::read(folder)?;
     let context = Context { folder, declared, dockerfile, choices, pyproject: pyproject.as_ref() };
     let mut found = Vec::new();
+    refuse_conda(declared)?;
 
     let (version, why) = python_version(&context);
     found.push(Finding::new(format!("Python {version}"), why));
@@ -90,7 +91,6 @@ pub(crate) fn profile(
             found.push(Finding::new(format!("modules are in {base}"), format!("{base}/ and the start command")));
         }
     }
-    build.extend(prepare_steps(&context, &workdir, !plan.install.steps.is_empty()));
 
     let (port, why) = port::find(&context, &start, &sources);
     if let Some(port) = port {
@@ -131,8 +131,25 @@ pub(crate) fn profile(
         health,
         native,
         system,
+        carried: Vec::new(),
+        kept_stages: Vec::new(),
+        carry: choices.carry.clone(),
         found,
     })
+}
+
+/// Conda brings a Python and libraries of its own; nothing of it can be installed beside Debian's.
+fn refuse_conda(declared: &Declared) -> Result<(), DetectError> {
+    let is_conda = |command: &&RunCommand| command.purpose() == Purpose::LanguagePackages(Ecosystem::Conda);
+    if let Some(command) = declared.commands.iter().find(is_conda) {
+        return Err(DetectError::Conda { line: command.line });
+    }
+    match &declared.base {
+        Some(base) if ["conda", "mamba", "anaconda"].iter().any(|word| base.value.contains(word)) => {
+            Err(DetectError::Conda { line: base.line })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether the dependencies of a profile can only be installed with compilers or git at hand.
@@ -198,26 +215,6 @@ fn project_name(context: &Context<'_>) -> String {
     let root = context.folder.root();
     let real = root.canonicalize_utf8().ok();
     real.as_deref().unwrap_or(root).file_name().unwrap_or("app").to_owned()
-}
-
-/// Commands of the author that make files from the sources, such as Django's `collectstatic`.
-fn prepare_steps(context: &Context<'_>, workdir: &str, has_deps: bool) -> Vec<Step> {
-    let is_script = |words: &[String]| matches!(words, [python, script, ..] if python.starts_with("python") && Utf8Path::new(script).extension() == Some("py"));
-    let commands = context.declared.commands.iter().filter(|command| {
-        !command.nested && command.purpose() == Purpose::Build(Ecosystem::Python) && is_script(&command.words)
-    });
-    let step = |command: &crate::evidence::RunCommand| {
-        let mut words = command.words.clone();
-        "python3".clone_into(&mut words[0]);
-        let path = if has_deps { format!("PYTHONPATH={DEPS} ") } else { String::new() };
-        Step {
-            command: format!("cd {workdir} && {path}{}", crate::command::quote(&words)),
-            caches: Vec::new(),
-            comment: "files that the application makes from its sources".to_owned(),
-            why: context.at(command.line),
-        }
-    };
-    commands.map(step).collect()
 }
 
 fn native(plan: &Plan) -> Vec<Native> {

@@ -1,6 +1,6 @@
 //! What a command leaves behind, as far as its arguments tell.
 
-use super::{Purpose, operands};
+use super::{Ecosystem, Purpose, operands};
 use crate::evidence::RunCommand;
 use crate::evidence::shell::absolute;
 
@@ -25,7 +25,8 @@ pub(super) fn outputs(command: &RunCommand) -> Outputs {
         }),
         Purpose::Files => files(name, arguments),
         Purpose::Download => download(name, arguments),
-        Purpose::Build(_) | Purpose::Script(_) | Purpose::Unknown => Outputs { paths: Vec::new(), more: true },
+        Purpose::Build(ecosystem) => Outputs { paths: Vec::new(), more: writes_anywhere(ecosystem, name, arguments) },
+        Purpose::Script(_) | Purpose::Unknown => more(),
         _ => Outputs::default(),
     };
     found.paths.extend(command.writes.iter().cloned());
@@ -39,6 +40,19 @@ pub(super) fn outputs(command: &RunCommand) -> Outputs {
     found.paths.sort();
     found.paths.dedup();
     found
+}
+
+/// Whether a build writes outside of its folder: scripts of a project write into the project, modules may write anywhere.
+fn writes_anywhere(ecosystem: Ecosystem, name: &str, arguments: &[&str]) -> bool {
+    match ecosystem {
+        Ecosystem::Python => {
+            let first = arguments.iter().find(|word| !word.starts_with('-') || matches!(**word, "-m" | "-c"));
+            let is_project =
+                matches!(name, "django-admin" | "flask" | "pybabel" | "mkdocs" | "sphinx-build" | "alembic");
+            !is_project && first.is_none_or(|word| camino::Utf8Path::new(word).extension() != Some("py"))
+        }
+        _ => arguments.iter().any(|word| word.trim_start_matches('-') == "install"),
+    }
 }
 
 fn plain(paths: Vec<&str>) -> Outputs {
@@ -103,13 +117,13 @@ fn files(name: &str, arguments: &[&str]) -> Outputs {
                 .is_some_and(|word| !word.starts_with('-') && word.contains('x') && !first.starts_with("--"))
                 || arguments.iter().any(|word| matches!(*word, "--extract" | "-x") || is_bundle_with(word, 'x'));
             match (extracts, value(arguments, 'C', "directory")) {
-                (true, Some(folder)) => Outputs { paths: vec![folder.to_owned()], more: true },
+                (true, Some(folder)) => plain(vec![folder]),
                 (true, None) => more(),
                 (false, _) => value(arguments, 'f', "file").map_or_else(Outputs::default, |file| plain(vec![file])),
             }
         }
         "unzip" | "7z" | "7za" | "unrar" => match value(arguments, 'd', "directory") {
-            Some(folder) => Outputs { paths: vec![folder.to_owned()], more: true },
+            Some(folder) => plain(vec![folder]),
             None => more(),
         },
         "dd" => plain(arguments.iter().filter_map(|word| word.strip_prefix("of=")).collect()),

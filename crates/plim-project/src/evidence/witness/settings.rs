@@ -122,7 +122,7 @@ impl Witness<'_> {
                 Some(word) => self.expand(&word.value),
                 None => global(),
             };
-            if self.in_image {
+            if self.in_image && self.in_stage {
                 self.declared.args.retain(|told| told.value.0 != *name);
                 self.declared.args.push(Told { value: (name.clone(), value.clone()), line });
             }

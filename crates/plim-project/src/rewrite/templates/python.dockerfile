@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 
+{% include "kept_stages" %}
 #~ {{ build_base_why }}
 FROM {{ build_base }} AS build
 {% if has_deps %}
@@ -50,6 +51,7 @@ COPY {{ copy.words }}
 RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfor %}{% if step.caches %}\
     {%+ endif %}{{ step.command }}
 {% endfor %}
+{% include "carried_build" %}
 {% if compile %}
 #~ start-up time
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash {{ compile }} || true
@@ -79,9 +81,10 @@ ENV {% for pair in env %}{{ pair }}{% if not loop.last %} \
 #~ a site directory of this Python, so that .pth files work
 COPY --from=build {{ deps }} {{ site }}
 {% endif %}
-{% if artifacts %}
+{% if has_program %}
 #~ the program and its byte code
 COPY --from=build {{ workdir }} {{ workdir }}
 {% endif %}
+{% include "carried_image" %}
 
 {% include "ending" %}

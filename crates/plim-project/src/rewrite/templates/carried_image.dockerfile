@@ -1,0 +1,6 @@
+{% for line in carried_image %}
+#~ {{ line.why }}
+#~<
+{{ line.text }}
+#~>
+{% endfor %}
