@@ -5,6 +5,7 @@ pub mod debian;
 pub mod dockerfile;
 pub mod images;
 pub mod indexes;
+pub mod projects;
 
 /// Calls `check` when the bytes are text: the parsers of text get it decoded.
 fn text(data: &[u8], check: impl FnOnce(&str)) {

@@ -28,7 +28,7 @@ pub fn detect(root: &Utf8Path, choices: &Choices) -> Result<Project, DetectError
         None => ["Dockerfile", "Containerfile"].into_iter().map(Utf8PathBuf::from).find(|name| folder.has(name)),
     };
     let evidence = match &dockerfile {
-        Some(path) => Evidence::read(&folder.manifest(path)?),
+        Some(path) => Evidence::read_with(&folder.manifest(path)?, &|path| folder.text(path)),
         None => Evidence::default(),
     };
     let kind = choose(&folder, &shown, &evidence.declared, choices)?;

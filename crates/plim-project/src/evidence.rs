@@ -5,6 +5,7 @@
 //! What becomes of it is decided when the profile of the project is known; see [`settle`].
 
 mod distribution;
+mod entry;
 mod packages;
 mod programs;
 mod purpose;
@@ -15,10 +16,11 @@ mod stages;
 mod step;
 mod witness;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::{Command, Healthcheck};
 use serde::Serialize;
 
+pub use entry::EntryScript;
 pub use packages::SystemPackage;
 pub use programs::debian_package_of;
 pub use purpose::{Ecosystem, Outputs, Purpose};
@@ -125,6 +127,8 @@ pub struct Declared {
     pub copies: Vec<Told<CopyPair>>,
     /// Whether the whole project is copied, by `COPY . …` or by a pattern.
     pub copies_everything: bool,
+    /// The script of the project that the image starts with.
+    pub entry_script: Option<EntryScript>,
     /// COPY and ADD of files into the stages of the image, as written.
     pub placed: Vec<Placed>,
     /// `ARG` of the image's stages: the name, and the default where there is one.
@@ -208,8 +212,15 @@ pub struct Evidence {
 impl Evidence {
     /// Reads a Dockerfile. Instructions that cannot be read are unknown facts.
     pub fn read(source: &str) -> Self {
+        Self::read_with(source, &|_| None)
+    }
+
+    /// Reads a Dockerfile, and the scripts of the project that it starts: `text_of` returns the text of a file of the project.
+    pub fn read_with(source: &str, text_of: &dyn Fn(&Utf8Path) -> Option<String>) -> Self {
         let file = plim_dockerfile::parse(source);
-        Witness::new(&file).hear_all()
+        let mut evidence = Witness::new(&file).hear_all();
+        evidence.declared.entry_script = entry::find(&evidence.declared, text_of);
+        evidence
     }
 }
 

@@ -20,8 +20,8 @@ pub use command::{NeedsShell, parse_command};
 pub use detect::detect;
 pub use error::DetectError;
 pub use evidence::{
-    About, CopyFrom, CopyPair, Declared, Ecosystem, Evidence, Fact, Kept, Outputs, Placed, PlacedSource, Purpose,
-    RunCommand, RunStep, Segment, SystemPackage, Told, debian_package_of, settle,
+    About, CopyFrom, CopyPair, Declared, Ecosystem, EntryScript, Evidence, Fact, Kept, Outputs, Placed, PlacedSource,
+    Purpose, RunCommand, RunStep, Segment, SystemPackage, Told, debian_package_of, settle,
 };
 pub use project::{
     Artifact, Carried, CarryChoice, Choices, Finding, Install, KeptStage, Native, Output, Place, Project, StackKind,

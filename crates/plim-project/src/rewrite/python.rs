@@ -9,6 +9,9 @@ use super::{RewriteOptions, carried, libraries, text};
 use crate::project::{Place, Project, StackProfile};
 use crate::stack::python::{DEPS, needs_full_base};
 
+/// Folders of programs that every image has on its path.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Where pip puts the programs of dependencies.
 const DEPS_PROGRAMS: &str = "/deps/bin";
 
@@ -53,14 +56,33 @@ pub(super) fn render(
     .into_iter()
     .flatten()
     .collect();
-    let mut fixed = vec![runtime.interpreter.to_owned()];
+    let script = profile.start.first().filter(|program| program.starts_with('/')).cloned();
+    let mut fixed = vec![script.clone().unwrap_or_else(|| runtime.interpreter.to_owned())];
     fixed.extend(profile.start.iter().take(profile.entrypoint).skip(1).cloned());
     let ask = |port: u16, path: &str| {
         let code = format!("import urllib.request as u; u.urlopen('http://127.0.0.1:{port}{path}', timeout=5)");
         vec![runtime.interpreter.to_owned(), "-c".to_owned(), code]
     };
+    // programs of the dependencies, for the script
+    let known = profile.env.iter().find(|(name, _)| name == "PATH").map_or(USUAL_PATH, |(_, value)| value.as_str());
+    let path = format!("{}/bin:{known}", runtime.site);
+    let mut env = vec![("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];
+    let mut without_path = profile.clone();
+    if script.is_some() && has_deps {
+        env.push(("PATH", path.as_str()));
+        without_path.env.retain(|(name, _)| name != "PATH");
+    }
+    if script.is_some() {
+        notes.extend(
+            profile
+                .found
+                .iter()
+                .filter(|found| found.what.starts_with("the entry script "))
+                .map(|found| found.what.clone()),
+        );
+    }
     let ending = Ending {
-        env: &[("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")],
+        env: &env,
         env_why: "output appears at once; no byte code is written; what the program and the previous file set",
         not_env: &[],
         user_known: runtime.distroless,
@@ -68,7 +90,7 @@ pub(super) fn render(
         ask: Some((&ask, "Python")),
         check: None,
     };
-    let ending = ending.context(project, profile, &mut notes);
+    let ending = ending.context(project, &without_path, &mut notes);
     // where the base has no package manager, packages come from a stage of their own
     let libraries = if runtime.distroless {
         libraries::context(profile, &runtime.base)
@@ -88,10 +110,15 @@ pub(super) fn render(
         build_inputs => copies(&profile.build_inputs, ".", "needed to build the package"),
         build => steps(&profile.build),
         compile => compile.join(" "),
-        runtime_comment => runtime.comment,
+        runtime_comment => if script.is_some() {
+            "the image: Python, the dependencies and the program; the shell is for the entry script".to_owned()
+        } else {
+            runtime.comment
+        },
         runtime_base => runtime.base,
         runtime_base_why => text::reason(&runtime.why),
         has_deps,
+        programs => script.filter(|_| has_deps).map(|_| runtime.interpreter),
         has_program => !profile.artifacts.is_empty() || profile.carried.iter().any(|carried| carried.place == Place::Build),
         site => runtime.site,
     };

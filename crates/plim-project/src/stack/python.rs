@@ -103,11 +103,18 @@ pub(crate) fn profile(
     });
 
     let left_out = artifacts::nested_tests(folder, &layout, &sources);
+    if let Some((path, in_image)) = &start.script {
+        layout.add_script(path, in_image, &workdir);
+    }
     let native = native(&plan);
     let mut system: Vec<String> = native.iter().flat_map(|native| native.libraries.clone()).collect();
     for package in declared.packages.iter().filter(|package| !package.for_build) {
         found.push(Finding::new(format!("system package {}", package.name), context.at(package.line)));
         system.push(package.name.clone());
+    }
+    for (package, why) in &start.packages {
+        found.push(Finding::new(format!("system package {package}"), why.clone()));
+        system.push(package.clone());
     }
     system.sort();
     system.dedup();

@@ -106,11 +106,11 @@ fn a_command_that_needs_a_shell() {
 fn a_program_that_is_not_there() {
     let folder = Folder::with(&[
         ("requirements.txt", "flask\n"),
-        ("Dockerfile", "FROM python:3.13\nCOPY . .\nENTRYPOINT [\"./docker-entrypoint.sh\"]\n"),
-        ("docker-entrypoint.sh", "#!/bin/sh\n"),
+        ("Dockerfile", "FROM python:3.13\nCOPY . .\nENTRYPOINT [\"./docker-entrypoint\"]\n"),
+        ("docker-entrypoint", "#!/usr/bin/perl\n"),
     ]);
     assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
-    error: the start command `./docker-entrypoint.sh` (Dockerfile:3) runs `./docker-entrypoint.sh`, which is neither a module nor a script of the project
+    error: the start command `./docker-entrypoint` (Dockerfile:3) runs `./docker-entrypoint`, which is neither a module nor a script of the project
     hint: say how to start the program without a shell with `--start 'python -m …'`, or with `[project] start = …` in plim.toml
     ");
 }

@@ -3,6 +3,7 @@
 mod ambiguity;
 mod carried;
 mod corpus;
+mod entry;
 mod ignore;
 mod layouts;
 mod rust;

@@ -57,6 +57,14 @@ RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfo
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash {{ compile }} || true
 {% endif %}
 
+{% if programs %}
+
+# the entry script calls programs of the dependencies and `python`: they run with the interpreter of the image
+#~ the start is a script
+RUN mkdir -p {{ deps }}/bin && ln -sf {{ programs }} {{ deps }}/bin/python && \
+    find {{ deps }}/bin -type f -exec sed -i '1s|^#!.*python.*|#!{{ programs }}|' {} +
+{% endif %}
+
 {% include "libraries" %}
 # {{ runtime_comment }}
 #~ {{ runtime_base_why }}

@@ -122,6 +122,17 @@ impl Layout {
         Self { artifacts }
     }
 
+    /// Adds the script that the program is started with, if it is in the working directory and not there yet.
+    pub(super) fn add_script(&mut self, path: &Utf8Path, in_image: &str, workdir: &str) {
+        let below = in_image.strip_prefix(workdir).and_then(|rest| rest.strip_prefix('/'));
+        if let Some(below) = below
+            && self.in_image(path).is_none()
+        {
+            self.artifacts.push(Artifact { path: path.to_owned(), folder: false, dest: below.into() });
+            self.artifacts.sort();
+        }
+    }
+
     /// Returns where a file of the project is in the image, relative to the working directory.
     pub(super) fn in_image(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
         self.artifacts.iter().find_map(|artifact| {

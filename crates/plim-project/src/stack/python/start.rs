@@ -6,7 +6,9 @@
 
 mod form;
 mod guess;
+mod script;
 
+use camino::Utf8PathBuf;
 use plim_dockerfile::Command;
 
 use super::install::Plan;
@@ -29,6 +31,10 @@ pub(super) struct Start {
     pub(super) env: Vec<(String, String)>,
     /// The folder with the modules, relative to the working directory, when Python would not look there by itself.
     pub(super) search_path: Option<String>,
+    /// Debian packages that it needs, with what for.
+    pub(super) packages: Vec<(String, String)>,
+    /// The script that it is, in the project and in the image.
+    pub(super) script: Option<(Utf8PathBuf, String)>,
     pub(super) found: Vec<Finding>,
 }
 
@@ -75,6 +81,11 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
         return form::interpreted(scope, &plain, 0, "--start").map(Some);
     }
     let declared = context.declared;
+    if let Some(script) = &declared.entry_script
+        && let Some(start) = script::start(scope, script)?
+    {
+        return Ok(Some(start));
+    }
     match (&declared.entrypoint, &declared.cmd) {
         (Some(entrypoint), cmd) => {
             let origin = context.at(entrypoint.line);

@@ -1,0 +1,55 @@
+//! Images that start with a script of the project.
+
+use insta::assert_snapshot;
+
+use crate::{FASTAPI, Folder, findings, shown};
+
+fn project(script: &str, start: &str) -> Folder {
+    Folder::with(&[
+        ("requirements.txt", "fastapi\nuvicorn\n"),
+        ("app/__init__.py", ""),
+        ("app/main.py", FASTAPI),
+        ("docker/start.sh", script),
+        ("Dockerfile", &format!("FROM python:3.13-slim\nWORKDIR /app\nCOPY . .\nEXPOSE 8000\n{start}\n")),
+    ])
+}
+
+#[test]
+fn a_script_keeps_its_shell_and_its_programs() {
+    let script = "#!/bin/sh\nset -e\nuntil pg_isready -h \"$DB\"; do sleep 1; done\npython -m app.migrate\nexec uvicorn app.main:app --host 0.0.0.0 --port 8000\n";
+    let folder = project(script, "ENTRYPOINT [\"./docker/start.sh\"]");
+    assert_snapshot!("entry_script", shown(&folder.rewrite()));
+    assert_snapshot!("entry_script_found", findings(&folder.detect().unwrap()));
+}
+
+#[test]
+fn a_script_that_only_drops_root_is_left_out() {
+    let script = "#!/bin/sh\nchown -R app /data\nexec gosu app \"$@\"\n";
+    let folder = project(
+        script,
+        "ENTRYPOINT [\"sh\", \"docker/start.sh\"]\nCMD [\"uvicorn\", \"app.main:app\", \"--port\", \"8000\"]",
+    );
+    let project = folder.detect().unwrap();
+    assert_eq!(project.stacks[0].start, ["python3", "-m", "uvicorn", "app.main:app", "--port", "8000"]);
+    assert!(findings(&project).contains("docker/start.sh is left out"), "{}", findings(&project));
+    assert!(project.stacks[0].system.is_empty());
+}
+
+#[test]
+fn a_script_that_needs_root_is_noted() {
+    let script = "#!/bin/bash\nchown app /data\npython -m app.migrate\nexec \"$@\"\n";
+    let folder =
+        project(script, "ENTRYPOINT [\"docker/start.sh\"]\nCMD [\"uvicorn\", \"app.main:app\", \"--port\", \"8000\"]");
+    let rewrite = folder.rewrite();
+    assert!(rewrite.notes.iter().any(|note| note.contains("chown, which only root may")), "{:?}", rewrite.notes);
+    assert!(
+        rewrite.dockerfile.contains("ENTRYPOINT [\"/bin/bash\", \"/app/docker/start.sh\"]"),
+        "{}",
+        rewrite.dockerfile
+    );
+    assert!(
+        rewrite.dockerfile.contains("CMD [\"uvicorn\", \"app.main:app\", \"--port\", \"8000\"]"),
+        "{}",
+        rewrite.dockerfile
+    );
+}
