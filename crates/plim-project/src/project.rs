@@ -103,6 +103,12 @@ impl StackKind {
         }
     }
 
+    /// Says whether commands, stages and copies of the author's Dockerfile live on in the new one as they are. Where they do
+    /// not, the stack itself takes over what it understands, and the rest is listed for a person to look at.
+    pub const fn carries(self) -> bool {
+        matches!(self, Self::Python)
+    }
+
     /// Returns the files that show the stack.
     pub const fn manifests(self) -> &'static [&'static str] {
         match self {

@@ -73,7 +73,13 @@ pub fn settle(evidence: &Evidence, profile: &StackProfile) -> Vec<Fact> {
             About::Placed(index) => decisions.placed.get(&index),
         };
         if let Some(kept) = decided {
-            fact.kept = kept.clone();
+            fact.kept = match (kept, fact.about) {
+                (Kept::Kept, About::Command(_)) if !profile.kind.carries() => Kept::Unknown,
+                (Kept::Kept, About::CopyFrom(_) | About::Placed(_)) if !profile.kind.carries() => {
+                    Kept::Dropped("replaced by the copies of the new stages".to_owned())
+                }
+                _ => kept.clone(),
+            };
         }
         if profile.carry.get(&fact.line) == Some(&CarryChoice::Drop) && fact.kept == Kept::Unknown {
             fact.kept = Kept::Dropped("it was said so".to_owned());

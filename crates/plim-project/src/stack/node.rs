@@ -140,6 +140,9 @@ pub(crate) fn profile(
         native,
         system,
         found,
+        carried: Vec::new(),
+        kept_stages: Vec::new(),
+        carry: std::collections::BTreeMap::new(),
     })
 }
 

@@ -180,6 +180,9 @@ pub(crate) fn profile(
         native: needs.native,
         system: packages.runtime,
         found,
+        carried: Vec::new(),
+        kept_stages: Vec::new(),
+        carry: std::collections::BTreeMap::new(),
     })
 }
 
