@@ -29,7 +29,7 @@ mod state;
 
 pub use base::{BaseError, BaseSource, NoBases};
 pub use error::{BuildError, ErrorKind};
-pub use plim_sandbox::{Network, Secret};
+pub use plim_sandbox::{Isolation, Network, Secret};
 pub use report::{BaseReport, Built, Miss, StepReport, Warning};
 pub use request::{Context, NamedContext, Request, SecretSpec};
 pub use schedule::build;

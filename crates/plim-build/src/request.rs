@@ -7,7 +7,7 @@ use bstr::BString;
 use plim_dockerfile::ignore::Patterns;
 use plim_oci::Platform;
 use plim_oci::compress::Compression;
-use plim_sandbox::{Network, Secret};
+use plim_sandbox::{Isolation, Network, Secret};
 
 /// Everything a build depends on besides the machine's [`State`](crate::State).
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Request {
     pub named_contexts: Vec<(String, NamedContext)>,
     /// Do every step again, whatever the cache holds.
     pub no_cache: bool,
+    /// What keeps RUN steps apart from the machine; no part of keys, because the results are the same.
+    pub isolation: Isolation,
     /// The network of RUN steps that do not name one.
     pub network: Network,
     /// Steps that have to run get loopback only, whatever their network; those whose result is known are answered by it. No
@@ -70,6 +72,7 @@ impl Request {
             secrets: Vec::new(),
             named_contexts: Vec::new(),
             no_cache: false,
+            isolation: Isolation::Namespaces,
             network: Network::Host,
             offline: false,
             ca_bundle: None,

@@ -1,6 +1,7 @@
 //! RUN.
 
 mod cache_mount;
+mod ground;
 mod mounts;
 mod output;
 mod trust;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use bstr::BString;
 use plim_dockerfile::{Network as NetworkFlag, Run, RunScript, Security};
 use plim_oci::Digest;
-use plim_sandbox::{Mount, MountSource, Network, RootFs, Secret, Spec};
+use plim_sandbox::{Mount, MountSource, Network, Secret, Spec};
 
 use crate::cache::Op;
 use crate::error::BuildError;
@@ -19,6 +20,7 @@ use crate::scope::{Vars, is_proxy};
 use crate::stage::{Building, FilesystemStep, Inputs, brief, one_space};
 use crate::{history, instruction, paths};
 
+use ground::Ground;
 use mounts::Mounts;
 use output::Output;
 pub(crate) use trust::Trust;
@@ -55,6 +57,7 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
         Failure { line: step.line, stage: building.stage.label.clone(), instruction: brief(&step.instruction) };
     let inputs = mounts.inputs(shared)?;
     let mut look = || mounts.content(shared);
+    let mut copy = building.copy.take();
     let work = FilesystemStep {
         number,
         title: one_space(step.instruction.one_line()),
@@ -63,12 +66,9 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
         inputs: if mounts.read_stacks() { Inputs::Definition(inputs, &mut look) } else { Inputs::Content(inputs) },
         linked: false,
         execute: &mut |draft, task| {
-            let mut lower = stack.chain(shared)?.lower;
-            if lower.is_empty() {
-                lower.push(empty_dir(&draft.dir)?);
-            }
-            let root = RootFs::Overlay { lower, upper: draft.fs.clone(), work: draft.work.clone() };
-            let mut spec = Spec::new(root);
+            let ground = Ground::prepare(stack.chain(shared)?, &mut copy, shared)?;
+            let mut spec = Spec::new(ground.root(draft)?);
+            spec.isolation = shared.request.isolation;
             spec.args = args.iter().map(|arg| BString::from(arg.as_str())).collect();
             spec.cwd = BString::from(cwd.as_str());
             spec.user.clone_from(&user);
@@ -76,7 +76,7 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
             spec.network = if building.shared.request.offline { Network::None } else { network };
             spec.extra_hosts.clone_from(&shared.request.extra_hosts);
             spec.skip_fsync = true;
-            let prepared = mounts.prepare(shared, &draft.dir)?;
+            let prepared = mounts.prepare(shared, &ground.scratch(draft))?;
             spec.env = environment.with(&prepared.env);
             spec.mounts = prepared.mounts;
             spec.mounts.extend(shared.trust.mounts());
@@ -85,10 +85,14 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
             let exit = plim_sandbox::run(&spec, &mut |stream, bytes| output.take(stream, bytes), &|| shared.stopped());
             drop(prepared.locks);
             let tail = output.finish();
-            failure.judge(exit, tail, shared.stopped())
+            failure.judge(exit, tail, shared.stopped())?;
+            let kept = ground.finish(&draft.fs, shared);
+            kept.map_err(|source| BuildError::layers("find what the step changed", source))
         },
     };
-    building.filesystem_step(step, work)
+    let result = building.filesystem_step(step, work);
+    building.copy = copy;
+    result
 }
 
 /// Refuses what a sandbox without more rights cannot give.

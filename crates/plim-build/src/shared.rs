@@ -48,6 +48,7 @@ pub(crate) struct Shared<'a> {
     /// What looked wrong so far.
     pub(crate) warnings: Mutex<Vec<Warning>>,
     stop: AtomicBool,
+    warned: AtomicBool,
 }
 
 impl<'a> Shared<'a> {
@@ -79,6 +80,7 @@ impl<'a> Shared<'a> {
             nonce: request.no_cache.then(fresh),
             warnings: Mutex::new(warnings),
             stop: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
         })
     }
 
@@ -88,6 +90,13 @@ impl<'a> Shared<'a> {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
         if !warnings.contains(&warning) {
             warnings.push(warning);
+        }
+    }
+
+    /// Tells something at once that holds for the whole build, and only the first time.
+    pub(crate) fn warn_once(&self, message: &str) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            self.events.warn(message);
         }
     }
 

@@ -7,12 +7,17 @@
 
 mod bytecode;
 mod chain;
+mod difference;
+mod extract;
 mod layer;
+mod marks;
+mod names;
 mod node;
 mod store;
 pub(crate) mod tree;
 mod unpack;
 mod view;
+mod working;
 pub(crate) mod write;
 pub(crate) mod xattrs;
 
@@ -21,7 +26,9 @@ pub use layer::{LayerOptions, layer_from_dir};
 pub use node::Node;
 pub use store::{Draft, Snapshots};
 pub use view::View;
+pub use working::WorkingCopy;
 
+pub(crate) use extract::extract;
 pub(crate) use layer::{DEPTH, LayerSink, WHITEOUT};
 pub(crate) use node::{OnDisk, Stamp, fill, open, read_node};
 

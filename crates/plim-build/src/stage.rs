@@ -15,6 +15,7 @@ use crate::files::FilesError;
 use crate::graph::{Origin, Stage, Step};
 use crate::scope::{Scope, Vars};
 use crate::shared::Shared;
+use crate::snapshot::WorkingCopy;
 use crate::stack::Stack;
 use crate::{copy, instruction, run};
 use crate::{history, paths};
@@ -68,6 +69,8 @@ pub(crate) struct Building<'a> {
     pub(crate) command_given: bool,
     /// The layers are part of the image.
     pub(crate) exported: bool,
+    /// The files that a RUN worked on, where that is a copy.
+    pub(crate) copy: Option<WorkingCopy>,
     root: Option<(String, Arc<Image>)>,
     outcomes: Vec<StepOutcome>,
     counter: (usize, usize),
@@ -100,6 +103,7 @@ impl<'a> Building<'a> {
             epoch: shared.globals.epoch.unwrap_or(0),
             command_given: false,
             exported: shared.plan.exported.contains(&index),
+            copy: None,
             root: None,
             outcomes: Vec::new(),
             counter: (0, total),

@@ -8,6 +8,7 @@ pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
 pub(crate) mod run;
+pub(crate) mod why;
 
 use camino::Utf8PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -90,6 +91,7 @@ pub(crate) enum Command {
     Build(build::Build),
     Lint(lint::Lint),
     Analyze(analyze::Analyze),
+    Why(why::Why),
     Run(run::Run),
     Images(images::Images),
     Copy(copy::Copy),
@@ -129,6 +131,8 @@ pub(crate) enum SchemaOf {
     Optimize,
     /// `plim analyze -o json`.
     Analyze,
+    /// `plim why -o json`.
+    Why,
 }
 
 /// Where base images come from; shared by `optimize`, `build` and `base`.
@@ -158,6 +162,36 @@ pub(crate) struct NetworkFlags {
     /// CA certificates for RUN steps: a PEM file, `auto` (the host's, when it has added some) or `none`.
     #[arg(long, value_name = "FILE|auto|none", env = "PLIM_CA_BUNDLE", help_heading = "Sandbox")]
     pub(crate) ca_bundle: Option<String>,
+}
+
+/// What keeps commands apart from the machine.
+#[derive(Debug, Args)]
+pub(crate) struct IsolationFlag {
+    /// What keeps commands apart from this machine.
+    #[arg(long, value_enum, value_name = "MODE", env = "PLIM_ISOLATION", help_heading = "Sandbox")]
+    pub(crate) isolation: Option<IsolationMode>,
+}
+
+/// `--isolation`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IsolationMode {
+    /// Namespaces, or else a chroot.
+    Auto,
+    /// Namespaces: mounts, processes and network of their own.
+    Namespaces,
+    /// A root directory only, for root in a container that refuses namespaces.
+    Chroot,
+}
+
+impl IsolationMode {
+    /// Returns its name in configuration files.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Namespaces => "namespaces",
+            Self::Chroot => "chroot",
+        }
+    }
 }
 
 /// `--network`.

@@ -9,14 +9,16 @@ pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
 pub(crate) mod run;
+pub(crate) mod why;
 
 mod parse;
 
 use camino::Utf8Path;
-use plim_engine::{Config, Failure, Workspace};
+use plim_engine::isolation::{self, Isolation};
+use plim_engine::{Config, Failure, Host, Workspace};
 use serde::Serialize;
 
-use crate::args::{Bases, BasesFrom, Format, Global, NetworkFlags, NetworkMode, Output};
+use crate::args::{Bases, BasesFrom, Format, Global, IsolationFlag, IsolationMode, NetworkFlags, NetworkMode, Output};
 use crate::env;
 use crate::printer::Printer;
 use crate::progress::Progress;
@@ -41,9 +43,20 @@ impl Context<'_> {
 
     /// Opens the store and the caches, with the configuration that holds for a folder.
     pub(crate) fn workspace(&self, dir: &Utf8Path) -> Result<Workspace, Failure> {
+        self.open(self.config(dir)?, Isolation::default())
+    }
+
+    /// Opens the same for a command that runs programs, and prepares the process for that.
+    pub(crate) fn workshop(&self, dir: &Utf8Path, flag: &IsolationFlag) -> Result<Workspace, Failure> {
+        let config = self.config(dir)?;
+        let isolation = isolation::enter(flag.isolation.map(IsolationMode::name), &config)?;
+        self.open(config, isolation)
+    }
+
+    fn open(&self, config: Config, isolation: Isolation) -> Result<Workspace, Failure> {
         // here and not earlier: it starts a thread, and a process with threads cannot enter a user namespace
         env::catch_interrupts();
-        Workspace::open(env::host(self.global), self.config(dir)?)
+        Workspace::open(Host { isolation, ..env::host(self.global) }, config)
     }
 
     /// Returns a listener that shows progress.

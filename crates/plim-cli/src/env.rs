@@ -91,6 +91,7 @@ pub(crate) fn host(global: &Global) -> Host {
         ca_bundle: ca_bundle(),
         proxies: PROXIES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect(),
         offline: global.offline,
+        isolation: plim_engine::isolation::Isolation::default(),
         now: jiff::Timestamp::now(),
     }
 }

@@ -165,13 +165,18 @@ static RECIPES: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
         "base",
         "cc",
         "python3",
+        "nodejs",
         "debian-slim",
+        "python-slim",
         "python-build",
+        "node-build",
         "rust-build",
         "debian",
         "buildpack-deps",
         "python",
+        "node",
         "rust",
+        "golang",
     ]
     .iter()
     .map(|(name, text)| Recipe::parse(name, text).expect("the tests parse every embedded recipe"))

@@ -8,6 +8,7 @@ use plim_oci::location::Location;
 use plim_oci::reference::Reference;
 use plim_oci::{Events, Image, Platform, read};
 
+use crate::aliases::StandIn;
 use crate::base::{self, RecipeName};
 use crate::build::BuildOptions;
 use crate::{Failure, Workspace, aliases, place};
@@ -37,8 +38,13 @@ impl<'a> Bases<'a> {
             Location::Name(reference) | Location::Store(reference) => reference,
             other => return Err(Failure::tool(format!("{other} cannot be a base image"))),
         };
-        if let Some(recipe) = self.recipe_of(&reference, events)? {
-            return self.recipe(&recipe, platform, events).map(Some);
+        if let Some((recipe, as_root)) = self.recipe_of(&reference, events)? {
+            let mut image = self.recipe(&recipe, platform, events)?;
+            if as_root {
+                image.config.config.user.clear();
+                "/".clone_into(&mut image.config.config.working_dir);
+            }
+            return Ok(Some(image));
         }
         if let Some(image) = self.alias_image(&reference) {
             return self.find(&image, platform, events);
@@ -50,29 +56,32 @@ impl<'a> Bases<'a> {
         }
     }
 
-    /// The recipe that a name means: `plim.local/NAME:SUITE`, an alias of plim.toml, the table of `--bases plim`.
-    fn recipe_of(&self, reference: &Reference, events: &dyn Events) -> Result<Option<RecipeName>, Failure> {
+    /// The recipe that a name means: `plim.local/NAME:SUITE`, an alias of plim.toml, the table of `--bases plim`; and whether
+    /// its image is taken to run as root.
+    fn recipe_of(&self, reference: &Reference, events: &dyn Events) -> Result<Option<(RecipeName, bool)>, Failure> {
         let tag = reference.tag().unwrap_or("latest");
+        let recipe = |text: &str| RecipeName::parse(text).map(|name| Some((name, false)));
         if reference.registry() == RECIPE_REGISTRY {
-            return RecipeName::parse(&format!("{}:{tag}", reference.repository())).map(Some);
-        }
-        if reference.digest().is_some() {
-            // a digest names exact content, for which no recipe can stand in
-            return Ok(None);
+            return recipe(&format!("{}:{tag}", reference.repository()));
         }
         for alias in &self.workspace.config.alias {
-            if let (true, Some(recipe)) = (same_name(&alias.name, reference), &alias.recipe) {
-                return RecipeName::parse(recipe).map(Some);
+            if let (true, None, Some(meant)) = (same_name(&alias.name, reference), reference.digest(), &alias.recipe) {
+                return recipe(meant);
             }
         }
-        let known = self.options.well_known_bases || self.workspace.config.build.bases.as_deref() == Some("plim");
-        match aliases::well_known(&reference.name(), tag).filter(|_| known) {
-            Some(recipe) => {
-                events.note(&format!("{} is plim.local/{recipe}:trixie (--bases plim)", reference.familiar()));
-                RecipeName::parse(recipe).map(Some)
-            }
-            None => Ok(None),
+        let Some(stand_in) = self.options.stand_ins(&self.workspace.config).then(|| stand_in(reference)).flatten()
+        else {
+            return Ok(None);
+        };
+        let meaning = format!("{} is plim.local/{}:trixie (--bases plim)", reference.familiar(), stand_in.recipe);
+        let digest = reference.digest().map(|_| "a digest is asked for, which no stand-in has".to_owned());
+        let differs: Vec<String> = digest.into_iter().chain(stand_in.differs).collect();
+        if differs.is_empty() {
+            self.workspace.note_once(events, &meaning);
+        } else {
+            self.workspace.warn_once(events, &format!("{meaning}: {}", differs.join("; ")));
         }
+        Ok(Some((RecipeName::parse(stand_in.recipe)?, stand_in.as_root)))
     }
 
     fn alias_image(&self, reference: &Reference) -> Option<String> {
@@ -111,14 +120,12 @@ impl BaseSource for Bases<'_> {
             source: None,
         })?;
         if found.is_none() {
-            let known = name
-                .parse::<Reference>()
-                .ok()
-                .and_then(|reference| aliases::well_known(&reference.name(), reference.tag().unwrap_or("latest")));
+            let known = name.parse::<Reference>().ok().and_then(|reference| stand_in(&reference));
             let hint = match known {
-                Some(recipe) => format!(
-                    "--bases plim takes plim's own recipe `{recipe}` for it; or give it a meaning in plim.toml:\n\n\
-                     \x20     [[alias]]\n      name = \"{name}\"\n      recipe = \"{recipe}:trixie\""
+                Some(StandIn { recipe, differs, .. }) => format!(
+                    "--bases plim takes plim's own recipe `{recipe}` for it{}; or give it a meaning in plim.toml:\n\n\
+                     \x20     [[alias]]\n      name = \"{name}\"\n      recipe = \"{recipe}:trixie\"",
+                    differs.map_or(String::new(), |differs| format!(" ({differs})"))
                 ),
                 None => format!(
                     "it is not in the local store, and registries are out of plim's reach so far: bring it with \
@@ -130,6 +137,11 @@ impl BaseSource for Bases<'_> {
         }
         Ok(found)
     }
+}
+
+/// The recipe that stands in for a well-known name.
+fn stand_in(reference: &Reference) -> Option<StandIn> {
+    aliases::well_known(&reference.name(), reference.tag().unwrap_or("latest"))
 }
 
 /// Says whether an alias' name, short or long, is that reference.

@@ -12,7 +12,7 @@ use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Image, Index, Platform
 use serde::Serialize;
 
 use crate::bases::Bases;
-use crate::{Failure, Kind, Workspace, housekeeping};
+use crate::{Config, Failure, Kind, Workspace, housekeeping};
 
 /// What `plim build` is asked to do.
 #[derive(Debug)]
@@ -60,6 +60,13 @@ pub struct BuildOptions {
     pub mirror: Option<String>,
     /// `SOURCE_DATE_EPOCH`, when the caller's environment has it.
     pub epoch: Option<i64>,
+}
+
+impl BuildOptions {
+    /// Says whether plim's recipes stand in for well-known names: by the flag, else by the configuration.
+    pub(crate) fn stand_ins(&self, config: &Config) -> bool {
+        self.well_known_bases || config.build.bases.as_deref() == Some("plim")
+    }
 }
 
 /// Where the Dockerfile is.
@@ -205,6 +212,7 @@ pub(crate) fn configure(workspace: &Workspace, build: &mut Request, options: &Bu
                 .hint("[build] network in plim.toml is `host` or `none`"));
         }
     };
+    build.isolation = workspace.host.isolation;
     build.offline = workspace.host.offline;
     build.ca_bundle = workspace.ca_bundle(options.ca_bundle.as_deref())?.map(Into::into);
     build.proxies.clone_from(&workspace.host.proxies);
@@ -228,7 +236,9 @@ pub(crate) fn execute(
             if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };
         events.warn(&format!("{place}{}", warning.message));
     }
-    Ok((built, began.elapsed().as_secs_f64()))
+    let seconds = began.elapsed().as_secs_f64();
+    crate::why::Lines::keep(workspace, &build.dockerfile_name, &built);
+    Ok((built, seconds))
 }
 
 /// Turns the builder's error into a failure that shows the line it is about.

@@ -86,6 +86,8 @@ pub struct BuildConfig {
     pub network: Option<String>,
     /// CA certificates of RUN steps: a PEM file, `auto` or `none`.
     pub ca_bundle: Option<String>,
+    /// What keeps RUN steps apart from the machine: `auto`, `namespaces` or `chroot`.
+    pub isolation: Option<String>,
     /// `plim`: map well-known base names to plim's recipes.
     pub bases: Option<String>,
 }
@@ -94,6 +96,8 @@ pub struct BuildConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct ProveConfig {
+    /// How much is proved: `http`, `port`, `start` or `none`.
+    pub depth: Option<crate::optimize::Depth>,
     /// Paths whose answers must be the same.
     pub probes: Vec<String>,
     /// Environment of both images.

@@ -10,9 +10,11 @@ pub mod config;
 pub mod copy;
 pub mod failure;
 pub mod images;
+pub mod isolation;
 pub mod lint;
 pub mod optimize;
 pub mod run;
+pub mod why;
 pub mod workspace;
 
 mod aliases;

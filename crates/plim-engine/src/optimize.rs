@@ -3,6 +3,7 @@
 //! Reads top to bottom as the command works: detect, rewrite, build before, build after, prove, measure, report.
 
 mod measure;
+mod needs;
 mod prove;
 mod report;
 mod savings;
@@ -18,9 +19,9 @@ use plim_dockerfile::ignore::Patterns;
 use plim_oci::layout::Layout;
 use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Events, Image, copy};
-use plim_project::{Choices, Project, Rewrite, RewriteOptions, StackKind, StackProfile};
+use plim_project::{Choices, Finding, Project, Rewrite, RewriteOptions, StackKind, StackProfile, WantedVersion};
 
-pub use prove::{Behaviour, Probe, Proof};
+pub use prove::{Behaviour, Depth, Probe, Proof};
 pub use report::{OptimizeReport, Outputs, ProjectSummary, Timings};
 pub use savings::Saving;
 pub use side::Side;
@@ -28,7 +29,7 @@ pub use side::Side;
 use crate::build::{self, BuildOptions, DockerfileSource};
 use crate::config::StartCommand;
 use crate::workspace::write_whole;
-use crate::{Failure, Kind, Workspace, housekeeping};
+use crate::{Failure, Kind, Workspace, aliases, housekeeping};
 
 /// What `plim optimize` is asked to do.
 #[derive(Debug)]
@@ -55,8 +56,14 @@ pub struct OptimizeRequest {
     pub probes: Vec<String>,
     /// `NAME=value` for both containers.
     pub probe_env: Vec<String>,
+    /// How much is proved; none asks the configuration.
+    pub depth: Option<Depth>,
     /// Seconds until the application must listen.
     pub start_timeout: u64,
+    /// The version of Python that is wanted instead of the project's.
+    pub python: Option<String>,
+    /// The version of Node.js that is wanted instead of the project's.
+    pub node: Option<String>,
     /// Build arguments of both builds.
     pub build_args: Vec<(String, String)>,
     /// Secrets of both builds, by id.
@@ -84,7 +91,7 @@ pub fn optimize(
 
     // detect
     let project = detect(workspace, request, &root)?;
-    let profile = profile(&project)?;
+    let mut profile = profile(&project)?.clone();
     for found in &profile.found {
         events.note(&format!("{} ({})", found.what, found.why));
     }
@@ -92,23 +99,33 @@ pub fn optimize(
     let root = project.root.clone();
     let own = own_dockerfile(request, &root, events)?;
 
+    let questions = questions(workspace, request, &profile)?;
+
     // rewrite
-    let rewrite = plim_project::rewrite(&project, profile, &RewriteOptions::default())
-        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
     let out = out_dir(&root)?;
-    write_whole(&out.join("Dockerfile"), rewrite.dockerfile.as_bytes())?;
-    write_whole(&out.join(".dockerignore"), rewrite.dockerignore.as_bytes())?;
+    let mut rewrite = rewritten(&project, &profile, &out)?;
 
     // build before, build after
     let builds = Builds { workspace, request, root: &root, events };
-    let fresh = Dockerfile::generated(&rewrite)?;
-    let (old, new) = builds.both(own.as_ref().filter(|_| !request.no_before), &fresh)?;
+    let mut fresh = Dockerfile::generated(&rewrite)?;
+    let (old, mut new) = builds.both(own.as_ref().filter(|_| !request.no_before), &fresh)?;
+    let before_inventory = old.as_ref().map(|old| side::inventory(workspace, &old.0.image, events)).transpose()?;
+    let mut after_inventory = side::inventory(workspace, &new.0.image, events)?;
+
+    // what the application's own binaries ask for and do not find comes as packages
+    if need(&mut profile, &needs::missing(&after_inventory, before_inventory.as_ref()), events) {
+        rewrite = rewritten(&project, &profile, &out)?;
+        fresh = Dockerfile::generated(&rewrite)?;
+        new = builds.run("build after, with libraries", &fresh, BTreeMap::new())?;
+        after_inventory = side::inventory(workspace, &new.0.image, events)?;
+    }
 
     // prove
-    let questions = questions(workspace, request, profile)?;
     let task = events.start("prove", None);
     let proof = prove::prove(workspace, old.as_ref().map(|old| &old.0), &new.0, &questions, events);
     let verdict = match &proof {
+        Ok(proof) if proof.depth == Depth::None => "skipped".to_owned(),
+        Ok(proof) if proof.probes.is_empty() => "it runs".to_owned(),
         Ok(proof) if proof.passed => format!("{} answers alike", proof.probes.len()),
         _ => "failed".to_owned(),
     };
@@ -116,9 +133,7 @@ pub fn optimize(
     let proof = proof?;
 
     // measure
-    let before_inventory = old.as_ref().map(|old| side::inventory(workspace, &old.0.image, events)).transpose()?;
-    let after_inventory = side::inventory(workspace, &new.0.image, events)?;
-    let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), profile, events)?;
+    let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), &profile, events)?;
     let saved = before_inventory
         .as_ref()
         .zip(old.as_ref())
@@ -146,7 +161,7 @@ pub fn optimize(
     let report = OptimizeReport::new(report::Parts {
         root: &root,
         name,
-        profile,
+        profile: &profile,
         own: own.as_ref().map(|own| own.name.clone()),
         before,
         after,
@@ -184,6 +199,7 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
         })?,
         port: request.port.or(config.port),
         health: request.health.clone().or_else(|| config.health.clone()),
+        versions: versions(workspace, request),
         dockerfile: request.file.as_ref().map(|file| {
             let file = file.canonicalize_utf8().unwrap_or_else(|_| file.clone());
             file.strip_prefix(root).unwrap_or(&file).to_owned()
@@ -191,6 +207,50 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
     };
     plim_project::detect(root, &choices)
         .map_err(|error| Failure { kind: Kind::Subject, ..Failure::from_error(&error) }.maybe_hint(error.hint()))
+}
+
+/// Writes the new Dockerfile and .dockerignore into .plim.
+fn rewritten(project: &Project, profile: &StackProfile, out: &Utf8Path) -> Result<Rewrite, Failure> {
+    let rewrite = plim_project::rewrite(project, profile, &RewriteOptions::default())
+        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+    write_whole(&out.join("Dockerfile"), rewrite.dockerfile.as_bytes())?;
+    write_whole(&out.join(".dockerignore"), rewrite.dockerignore.as_bytes())?;
+    Ok(rewrite)
+}
+
+/// Adds the packages of missing libraries to what the program needs; says whether there was one that it did not have yet.
+fn need(profile: &mut StackProfile, missing: &[needs::Missing], events: &dyn Events) -> bool {
+    let mut grown = false;
+    for needs::Missing { soname, wanted_by, package } in missing {
+        if profile.system.contains(package) {
+            continue;
+        }
+        let found = Finding::new(format!("system package {package}"), format!("/{wanted_by} needs {soname}"));
+        events.note(&format!("{} ({})", found.what, found.why));
+        profile.found.push(found);
+        profile.system.push(package.clone());
+        grown = true;
+    }
+    profile.system.sort();
+    grown
+}
+
+/// The versions of languages that flags ask for, or that plim's recipes have.
+fn versions(workspace: &Workspace, request: &OptimizeRequest) -> Vec<WantedVersion> {
+    let recipes = request.options.stand_ins(&workspace.config);
+    [
+        (StackKind::Python, "--python", &request.python, aliases::PYTHON),
+        (StackKind::Node, "--node", &request.node, aliases::NODE),
+    ]
+    .into_iter()
+    .filter_map(|(kind, flag, asked, recipe)| match asked {
+        Some(version) => Some(WantedVersion { kind, version: version.clone(), why: flag.to_owned() }),
+        None if recipes => {
+            Some(WantedVersion { kind, version: recipe.to_owned(), why: "the version of --bases plim".to_owned() })
+        }
+        None => None,
+    })
+    .collect()
 }
 
 fn profile(project: &Project) -> Result<&StackProfile, Failure> {
@@ -264,11 +324,13 @@ impl Builds<'_> {
             });
             (old, new)
         });
-        let old = old.transpose().map_err(|failure| Failure {
-            hint: failure.hint.or_else(|| {
-                Some("the project's own Dockerfile does not build; --no-before optimizes without it".to_owned())
-            }),
-            ..failure
+        let old = old.transpose().map_err(|failure| {
+            let without = "--no-before optimizes without building the project's own Dockerfile";
+            let hint = match &failure.hint {
+                Some(hint) => format!("{hint}\n\nor {without}"),
+                None => without.to_owned(),
+            };
+            failure.hint(hint)
         })?;
         Ok((old, new?))
     }
@@ -312,10 +374,16 @@ fn questions(
     request: &OptimizeRequest,
     profile: &StackProfile,
 ) -> Result<prove::Questions, Failure> {
-    let port = profile.port.ok_or_else(|| {
-        Failure::subject("the port on which the application listens is unknown")
-            .hint("--port, or port in [project] of plim.toml")
-    })?;
+    let depth = request.depth.or(workspace.config.prove.depth).unwrap_or_default();
+    let port = match (profile.port, depth) {
+        (Some(port), _) => port,
+        (None, Depth::None | Depth::Start) => 0,
+        (None, Depth::Port | Depth::Http) => {
+            return Err(Failure::subject("the port on which the application listens is unknown").hint(
+                "--port, or port in [project] of plim.toml; a program that listens nowhere is proved with `--prove start`",
+            ));
+        }
+    };
     let mut paths = vec![profile.health.clone().unwrap_or_else(|| "/".to_owned())];
     for path in workspace.config.prove.probes.iter().chain(&request.probes) {
         if !paths.contains(path) {
@@ -324,7 +392,7 @@ fn questions(
     }
     let configured = workspace.config.prove.env.iter().map(|(name, value)| format!("{name}={value}"));
     let env = configured.chain(request.probe_env.iter().cloned()).collect();
-    Ok(prove::Questions { port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
+    Ok(prove::Questions { depth, port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
 }
 
 /// DIR/.plim, which keeps itself out of version control.

@@ -1,12 +1,12 @@
 //! `plim run`: a command in an image, in the sandbox; and how an image's configuration becomes a sandbox spec.
 
 use bstr::BString;
-use plim_build::snapshot::{Chain, Snapshots};
+use plim_build::snapshot::{Chain, Snapshots, WorkingCopy};
 use plim_oci::{Events, Image};
 pub use plim_sandbox::helper_main;
-use plim_sandbox::{Mount, MountSource, Network, ResolvConf, RootFs, Spec, Stream};
+use plim_sandbox::{Isolation, Mount, MountSource, Network, ResolvConf, RootFs, Spec, Stream};
 
-use crate::{Failure, Workspace, place};
+use crate::{Failure, Workspace, isolation, place};
 
 /// What `plim run` is asked to do.
 #[derive(Debug, Default)]
@@ -60,6 +60,10 @@ pub fn run(
     let image = opened.image()?;
     // unpacking wants the blobs in the store; those that are there already are not copied
     plim_oci::copy::copy(&*opened.blobs, &workspace.store, &image.descriptor, events)?;
+    let not_enforced = isolation::not_enforced(workspace.host.isolation, &request.overrides);
+    if !not_enforced.is_empty() {
+        events.warn(&format!("--isolation chroot: not enforced here: {}", not_enforced.join(", ")));
+    }
     let prepared = prepare(workspace, &image, None, &request.overrides, events)?;
     let exit = plim_sandbox::run(&prepared.spec, &mut |stream, bytes| output(stream == Stream::Stderr, bytes), &|| {
         events.cancelled()
@@ -73,7 +77,14 @@ pub(crate) struct Prepared {
     /// What to run.
     pub(crate) spec: Spec,
     /// Removed with this value.
-    _scratch: plim_build::snapshot::Draft,
+    _scratch: Scratch,
+}
+
+/// What is removed when the command has ended.
+#[expect(dead_code, reason = "held for being dropped")]
+enum Scratch {
+    Draft(plim_build::snapshot::Draft),
+    Copy(WorkingCopy),
 }
 
 /// Describes how to run an image of the store: on the directories of `root`, or else on its layers, unpacked.
@@ -90,8 +101,31 @@ pub(crate) fn prepare(
         Some(chain) => chain,
         None => snapshots.unpack(image, &workspace.store, events).map_err(|error| files(&error))?,
     };
+    let (root, scratch) = match workspace.host.isolation {
+        Isolation::Namespaces => overlay(&snapshots, &chain, overrides)?,
+        Isolation::Chroot => {
+            let copy = WorkingCopy::new(&snapshots, &chain, events).map_err(|error| files(&error))?;
+            (RootFs::Dir(copy.root().to_owned()), Scratch::Copy(copy))
+        }
+    };
+    let mut spec = spec(image, root, overrides)?;
+    spec.isolation = workspace.host.isolation;
+    if overrides.read_only {
+        spec.mounts.push(Mount { target: "/tmp".into(), source: MountSource::Tmpfs { size: None, mode: 0o1777 } });
+    }
+    for volume in &overrides.volumes {
+        spec.mounts.push(Mount {
+            target: BString::from(volume.target.as_str()),
+            source: MountSource::Bind { path: volume.source.clone().into(), read_only: volume.read_only },
+        });
+    }
+    Ok(Prepared { spec, _scratch: scratch })
+}
+
+/// The directories of a chain for the kernel to join.
+fn overlay(snapshots: &Snapshots, chain: &Chain, overrides: &Overrides) -> Result<(RootFs, Scratch), Failure> {
     // a draft is removed when it is dropped
-    let scratch = snapshots.begin().map_err(|error| files(&error))?;
+    let scratch = snapshots.begin().map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
     let mut lower = chain.lower.clone();
     if lower.is_empty() {
         // overlayfs wants a lower layer; an image without layers has none
@@ -104,17 +138,7 @@ pub(crate) fn prepare(
     } else {
         RootFs::Overlay { lower, upper: scratch.fs.clone(), work: scratch.work.clone() }
     };
-    let mut spec = spec(image, root, overrides)?;
-    if overrides.read_only {
-        spec.mounts.push(Mount { target: "/tmp".into(), source: MountSource::Tmpfs { size: None, mode: 0o1777 } });
-    }
-    for volume in &overrides.volumes {
-        spec.mounts.push(Mount {
-            target: BString::from(volume.target.as_str()),
-            source: MountSource::Bind { path: volume.source.clone().into(), read_only: volume.read_only },
-        });
-    }
-    Ok(Prepared { spec, _scratch: scratch })
+    Ok((root, Scratch::Draft(scratch)))
 }
 
 /// Docker's rules: arguments replace CMD; an entry point given here drops CMD too.
@@ -159,12 +183,4 @@ fn spec(image: &Image, root: RootFs, overrides: &Overrides) -> Result<Spec, Fail
 /// Turns the sandbox's error into a failure about an image.
 pub(crate) fn sandbox_failure(what: &str, error: &plim_sandbox::SandboxError) -> Failure {
     Failure::caused(format!("failed to run {what}"), error).maybe_hint(error.hint())
-}
-
-/// As an ordinary user: starts the program again inside a user namespace, in which it may mount and own files; as root
-/// nothing happens. Call it before any thread is started.
-pub fn enter_namespace() -> Result<(), Failure> {
-    plim_sandbox::userns::enter_if_needed()
-        .map(drop)
-        .map_err(|error| Failure::caused("failed to set up a user namespace", &error).maybe_hint(error.hint()))
 }

@@ -1,11 +1,16 @@
 //! What every command works with: the store, the caches, the configuration and the host.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use plim_index::Indexes;
+use plim_oci::Events;
 use plim_oci::http::{Client, ClientOptions, Proxies};
 use plim_oci::layout::Layout;
 
+use crate::isolation::Isolation;
 use crate::{Config, Failure};
 
 /// What the program knows of the machine that it runs on; filled by the command line from the environment.
@@ -23,6 +28,8 @@ pub struct Host {
     pub proxies: Vec<(String, String)>,
     /// No network connection may be opened.
     pub offline: bool,
+    /// What keeps commands apart from the machine.
+    pub isolation: Isolation,
     /// The time.
     pub now: Timestamp,
 }
@@ -40,6 +47,8 @@ pub struct Workspace {
     pub indexes: Indexes,
     /// The one HTTP client.
     pub http: Client,
+    /// What was said and need not be said again.
+    said: Mutex<BTreeSet<String>>,
 }
 
 impl Workspace {
@@ -59,14 +68,37 @@ impl Workspace {
             ..ClientOptions::default()
         })
         .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
-        Ok(Self { host, config, store, indexes, http })
+        Ok(Self { host, config, store, indexes, http, said: Mutex::default() })
+    }
+
+    /// Notes something that several builds of one run would note.
+    pub(crate) fn note_once(&self, events: &dyn Events, text: &str) {
+        if self.is_new(text) {
+            events.note(text);
+        }
+    }
+
+    /// Warns of something that several builds of one run would warn of.
+    pub(crate) fn warn_once(&self, events: &dyn Events, text: &str) {
+        if self.is_new(text) {
+            events.warn(text);
+        }
+    }
+
+    fn is_new(&self, text: &str) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned())
     }
 
     /// Returns the directories that builds share.
     pub fn build_state(&self) -> plim_build::State {
+        // without mounts directories may be marked in ways that the kernel does not know
+        let snapshots = match self.host.isolation {
+            Isolation::Namespaces => "snapshots",
+            Isolation::Chroot => "snapshots-chroot",
+        };
         plim_build::State {
             store: self.store.clone(),
-            snapshots: self.host.data.join("snapshots").into(),
+            snapshots: self.host.data.join(snapshots).into(),
             cache: self.host.cache.join("build").into(),
             mounts: self.host.cache.join("mounts").into(),
         }

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plim_oci::{Blobs, Digest, Events, Image, Layer, LayerObserver, ObserveLayers};
-use sha2::Digest as _;
+use plim_oci::{Blobs, Digest, Events, Hasher, Image, Layer, LayerObserver, ObserveLayers};
 
 use crate::{IndexError, Indexer, LayerIndex, SCHEMA, index_blob};
 
@@ -111,13 +110,19 @@ impl ObserveLayers for Indexes {
     }
 }
 
+fn checksum(body: &[u8]) -> [u8; 32] {
+    let mut hasher = Hasher::new();
+    hasher.update(body);
+    hasher.finish_raw()
+}
+
 /// Returns the bytes of an index file.
 fn encode(index: &LayerIndex) -> Vec<u8> {
     let body = postcard::to_stdvec(index).expect("an index has no type that postcard refuses");
     let mut file = Vec::with_capacity(HEADER + body.len());
     file.extend_from_slice(MAGIC);
     file.extend_from_slice(&SCHEMA.to_le_bytes());
-    file.extend_from_slice(&sha2::Sha256::digest(&body));
+    file.extend_from_slice(&checksum(&body));
     file.extend_from_slice(&body);
     file
 }
@@ -126,8 +131,8 @@ fn encode(index: &LayerIndex) -> Vec<u8> {
 fn decode(file: &[u8]) -> Option<LayerIndex> {
     let (header, body) = file.split_at_checked(HEADER)?;
     let rest = header.strip_prefix(MAGIC)?;
-    let (schema, checksum) = rest.split_at_checked(4)?;
-    if schema != SCHEMA.to_le_bytes() || checksum != sha2::Sha256::digest(body).as_slice() {
+    let (schema, expected) = rest.split_at_checked(4)?;
+    if schema != SCHEMA.to_le_bytes() || expected != checksum(body) {
         return None;
     }
     let index: LayerIndex = postcard::from_bytes(body).ok()?;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ring::digest::{Context, SHA256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use sha2::Digest as _;
 
 /// A content digest such as `sha256:9f86…`, checked for form when parsed.
 ///
@@ -104,15 +104,18 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// A running SHA-256; also a [`std::io::Write`] sink.
-#[derive(Clone, Default)]
+///
+/// By ring, which the HTTP client brings along: twice as fast as portable code on processors without instructions for it,
+/// and every byte of an image is hashed two or three times.
+#[derive(Clone)]
 pub struct Hasher {
-    inner: sha2::Sha256,
+    inner: Context,
 }
 
 impl Hasher {
     /// Returns a hasher that has seen nothing.
     pub fn new() -> Self {
-        Self::default()
+        Self { inner: Context::new(&SHA256) }
     }
 
     /// Takes more bytes.
@@ -122,12 +125,20 @@ impl Hasher {
 
     /// Returns the digest of all bytes taken.
     pub fn finish(self) -> Digest {
-        Digest::from_sha256(self.inner.finalize().into())
+        Digest::from_sha256(self.finish_raw())
     }
 
     /// Returns the raw 32 bytes of the digest of all bytes taken.
     pub fn finish_raw(self) -> [u8; 32] {
-        self.inner.finalize().into()
+        let mut raw = [0; 32];
+        raw.copy_from_slice(self.inner.finish().as_ref());
+        raw
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use sha2::Digest as _;
+use ring::digest::{Context, SHA256, SHA512};
 
 use crate::{Descriptor, Digest};
 
@@ -15,23 +15,15 @@ pub struct VerifyingReader<R> {
     expected: Digest,
     size: Option<u64>,
     seen: u64,
-    state: State,
-}
-
-enum State {
-    Sha256(sha2::Sha256),
-    Sha512(sha2::Sha512),
-    Checked,
+    /// Nothing once the end was checked.
+    hasher: Option<Context>,
 }
 
 impl<R: Read> VerifyingReader<R> {
     /// Returns a reader that expects content of a digest and, where known, a size in bytes.
     pub fn new(inner: R, digest: Digest, size: Option<u64>) -> Self {
-        let state = match digest.algorithm() {
-            "sha512" => State::Sha512(sha2::Sha512::new()),
-            _ => State::Sha256(sha2::Sha256::new()),
-        };
-        Self { inner, expected: digest, size, seen: 0, state }
+        let algorithm = if digest.algorithm() == "sha512" { &SHA512 } else { &SHA256 };
+        Self { inner, expected: digest, size, seen: 0, hasher: Some(Context::new(algorithm)) }
     }
 
     /// Returns a reader that expects the content of a descriptor.
@@ -45,11 +37,8 @@ impl<R: Read> VerifyingReader<R> {
     }
 
     fn check(&mut self) -> io::Result<()> {
-        let hex = match std::mem::replace(&mut self.state, State::Checked) {
-            State::Sha256(hasher) => hex(&hasher.finalize()),
-            State::Sha512(hasher) => hex(&hasher.finalize()),
-            State::Checked => return Ok(()),
-        };
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let hex = hex(hasher.finish().as_ref());
         if let Some(size) = self.size.filter(|size| *size != self.seen) {
             return Err(invalid(format!("content of {} has {} bytes, {size} were expected", self.expected, self.seen)));
         }
@@ -72,10 +61,8 @@ impl<R: Read> Read for VerifyingReader<R> {
             return Ok(0);
         }
         self.seen += count as u64;
-        match &mut self.state {
-            State::Sha256(hasher) => hasher.update(&buffer[..count]),
-            State::Sha512(hasher) => hasher.update(&buffer[..count]),
-            State::Checked => {}
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&buffer[..count]);
         }
         if let Some(size) = self.size.filter(|size| self.seen > *size) {
             return Err(invalid(format!("content of {} is longer than the {size} bytes expected", self.expected)));

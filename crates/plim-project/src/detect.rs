@@ -9,7 +9,7 @@ use crate::error::DetectError;
 use crate::evidence::{Declared, Evidence};
 use crate::folder::Folder;
 use crate::project::{Choices, Finding, Project, StackKind};
-use crate::stack::{python, rust};
+use crate::stack::{node, python, rust};
 
 /// How deep below the root other projects are looked for.
 const NESTED_DEPTH: usize = 2;
@@ -41,6 +41,7 @@ pub fn detect(root: &Utf8Path, choices: &Choices) -> Result<Project, DetectError
     let name = dockerfile.as_deref().unwrap_or(Utf8Path::new("Dockerfile"));
     let mut profile = match kind {
         StackKind::Python => python::profile(&folder, &evidence.declared, name, ignored.as_ref(), choices)?,
+        StackKind::Node => node::profile(&folder, &evidence.declared, name, ignored.as_ref(), choices)?,
         StackKind::Rust => rust::profile(&folder, &evidence.declared, name, ignored.as_ref(), choices)?,
         other => {
             let manifest = shown

@@ -131,6 +131,16 @@ pub enum DetectError {
         /// The program.
         program: String,
     },
+    /// Something about the project stands in the way, and only its owner can change or say it.
+    #[error("{path}: {message}")]
+    Unsuited {
+        /// The file or folder that shows it.
+        path: Utf8PathBuf,
+        /// What it is.
+        message: String,
+        /// What can be done.
+        hint: String,
+    },
 }
 
 impl DetectError {
@@ -138,6 +148,7 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { .. } | Self::Manifest { .. } => None,
+            Self::Unsuited { hint, .. } => Some(hint.clone()),
             Self::Outside { hint, .. } => Some(hint.clone()),
             Self::NoProgram { .. } => {
                 Some("give the folder of the program, for example with `--project examples/server`".to_owned())

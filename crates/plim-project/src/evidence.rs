@@ -1,23 +1,30 @@
 //! What the author's Dockerfile tells about the project.
 //!
 //! A Dockerfile that works is the best witness there is: it says how the program is started, on which port, with which
-//! environment and which system packages. Every instruction becomes a [`Fact`] with its line, and each fact says whether it
-//! lives on in the rewritten file, was dropped and why, or was not understood and must be looked at.
+//! environment and which system packages. Every instruction, and every command of a RUN, becomes a [`Fact`] with its line.
+//! What becomes of it is decided when the profile of the project is known; see [`settle`].
 
-mod run;
+mod distribution;
+mod packages;
+mod purpose;
+mod python;
+mod settle;
+mod shell;
 mod stages;
+mod step;
 mod witness;
 
 use camino::Utf8PathBuf;
 use plim_dockerfile::{Command, Healthcheck};
 use serde::Serialize;
 
-pub use run::SystemPackage;
-pub(crate) use run::without_runner;
-use stages::Stages;
+pub use packages::SystemPackage;
+pub use purpose::{Ecosystem, Outputs, Purpose};
+pub use shell::Segment;
+pub use step::{Placed, PlacedSource, RunStep};
 use witness::Witness;
 
-/// What became of an instruction.
+/// What became of an instruction or of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "status", content = "reason")]
 pub enum Kept {
@@ -29,15 +36,32 @@ pub enum Kept {
     Unknown,
 }
 
-/// An instruction of the author's Dockerfile.
+/// An instruction of the author's Dockerfile, or a command of a RUN.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact {
-    /// The instruction on one line.
+    /// The instruction on one line; of a RUN, one command.
     pub what: String,
-    /// Its line, from 1.
+    /// The line of the instruction, from 1.
     pub line: usize,
     /// What became of it.
     pub kept: Kept,
+    /// What it is about.
+    #[serde(skip)]
+    pub about: About,
+}
+
+/// What a fact is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum About {
+    /// An instruction that needs no profile to be judged.
+    #[default]
+    Instruction,
+    /// The command with this index in [`Declared::commands`].
+    Command(usize),
+    /// The copy with this index in [`Declared::copies_from`].
+    CopyFrom(usize),
+    /// The files with this index in [`Declared::placed`].
+    Placed(usize),
 }
 
 /// A value and the line that says it.
@@ -82,9 +106,12 @@ pub struct Declared {
     pub python_packages: Vec<Told<String>>,
     /// Extras of the project itself that RUN steps install (`pip install .[server]`).
     pub extras: Vec<Told<String>>,
-    /// Python commands that RUN steps execute, which prepare files: `python manage.py collectstatic`.
-    pub prepare: Vec<Told<Vec<String>>>,
-    /// Every command of the RUN steps that make the image, in order: those of stages that files are copied from first.
+    /// Packages of another distribution for which no Debian package is known.
+    pub foreign_packages: Vec<Told<String>>,
+    /// The RUN steps of all stages that make the image, in the order of the build: those of stages that files are copied
+    /// from before those that copy.
+    pub runs: Vec<RunStep>,
+    /// Every command of these RUN steps, in order.
     pub commands: Vec<RunCommand>,
     /// What is copied from other stages and images.
     pub copies_from: Vec<Told<CopyFrom>>,
@@ -94,9 +121,15 @@ pub struct Declared {
     pub copies: Vec<Told<CopyPair>>,
     /// Whether the whole project is copied, by `COPY . …` or by a pattern.
     pub copies_everything: bool,
+    /// COPY and ADD of files into the stages of the image, as written.
+    pub placed: Vec<Placed>,
+    /// `ARG` of the image's stages: the name, and the default where there is one.
+    pub args: Vec<Told<(String, Option<String>)>>,
+    /// What `ENV PATH` puts in front of the folders that every image has.
+    pub path: Vec<Told<String>>,
 }
 
-/// A simple command of a RUN step, taken out of its lists, conditions and pipes.
+/// A simple command of a RUN step, taken out of its lists, conditions and pipes, and out of `sudo`, `sh -c` and the like.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunCommand {
     /// The number of the stage, from 0.
@@ -111,6 +144,22 @@ pub struct RunCommand {
     pub env: Vec<(String, String)>,
     /// Program and arguments, variables replaced where their values are known.
     pub words: Vec<String>,
+    /// Files that its output is redirected to, as written.
+    pub writes: Vec<String>,
+    /// Programs in front of it that only run it: `sudo`, `exec`, `gosu`.
+    pub wrappers: Vec<String>,
+    /// It stands in `$(…)`: only what it prints counts.
+    pub nested: bool,
+    /// It reads what the command before it prints.
+    pub piped: bool,
+    /// The next command reads what it prints.
+    pub feeds: bool,
+    /// The index of its RUN step in [`Declared::runs`].
+    pub run: usize,
+    /// The index of its part in [`RunStep::segments`].
+    pub segment: usize,
+    /// The script could not be read: the one word is its text.
+    pub opaque: bool,
 }
 
 /// A COPY from another stage or an image.
@@ -126,6 +175,10 @@ pub struct CopyFrom {
     pub dest: String,
     /// The author's `--chown`.
     pub chown: Option<String>,
+    /// The number of the stage that it goes to, from 0.
+    pub into: usize,
+    /// Whether that stage is the last one or one that it is based on.
+    pub in_image: bool,
 }
 
 /// One source of a COPY.
@@ -148,118 +201,23 @@ pub struct Evidence {
 
 impl Evidence {
     /// Reads a Dockerfile. Instructions that cannot be read are unknown facts.
-    pub(crate) fn read(source: &str) -> Self {
+    pub fn read(source: &str) -> Self {
         let file = plim_dockerfile::parse(source);
-        let stages = Stages::of(&file.instructions);
-        let mut witness = Witness::new(file.escape, stages);
-        for instruction in stages.globals() {
-            witness.hear(instruction);
+        Witness::new(&file).hear_all()
+    }
+}
+
+/// Drops `sudo` and `poetry run`, `uv run`, `pipenv run`, `pdm run` in front of a command.
+pub(crate) fn without_runner<'a>(words: &'a [&'a str]) -> &'a [&'a str] {
+    match words {
+        ["sudo", rest @ ..] => without_runner(rest),
+        ["poetry" | "uv" | "pipenv" | "pdm" | "rye" | "hatch", "run", rest @ ..] => {
+            let options = rest.iter().take_while(|word| word.starts_with("--")).count();
+            &rest[options..]
         }
-        for number in stages.chain(stages.len().checked_sub(1)) {
-            for instruction in stages.instructions(number) {
-                witness.hear(instruction);
-            }
-        }
-        witness.finish()
+        all => all,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DOCKERFILE: &str = r#"ARG VERSION=3.12
-FROM python:${VERSION}-slim AS base
-ENV PIP_NO_CACHE_DIR=1
-ENV PORT=9000 MODE=prod
-FROM node AS frontend
-RUN npm run build
-FROM base
-WORKDIR /srv
-RUN apt-get update && apt-get install -y --no-install-recommends libmagic1 gcc && rm -rf /var/lib/apt/lists/*
-COPY requirements.txt .
-RUN pip install --no-cache-dir -r requirements.txt "gunicorn==23.0" && python manage.py collectstatic --noinput
-COPY --from=frontend /dist ./static
-COPY . .
-RUN ./fetch-model.sh
-EXPOSE $PORT
-USER app
-STOPSIGNAL SIGINT
-CMD gunicorn shop.wsgi -b :$PORT
-"#;
-
-    #[test]
-    fn the_stages_of_the_image_are_heard_in_order() {
-        let Evidence { declared, .. } = Evidence::read(DOCKERFILE);
-        assert_eq!(declared.base.unwrap().value, "python:3.12-slim");
-        assert_eq!(declared.workdir.unwrap().value, "/srv");
-        let env: Vec<_> = declared.env.into_iter().map(|told| told.value.0).collect();
-        assert_eq!(env, ["PORT", "MODE"]);
-        assert_eq!(declared.exposed[0].value, "9000");
-        assert_eq!(declared.stop_signal.unwrap().value, "SIGINT");
-        assert_eq!(declared.requirements[0].value, "requirements.txt");
-        assert_eq!(declared.python_packages[0].value, "gunicorn==23.0");
-        assert_eq!(declared.prepare[0].value, ["python", "manage.py", "collectstatic", "--noinput"]);
-        let packages: Vec<_> =
-            declared.packages.iter().map(|package| (package.name.as_str(), package.for_build)).collect();
-        assert_eq!(packages, [("libmagic1", false), ("gcc", true)]);
-    }
-
-    #[test]
-    fn every_instruction_says_what_became_of_it() {
-        let facts = Evidence::read(DOCKERFILE).facts;
-        let shown: Vec<String> = facts
-            .iter()
-            .map(|fact| {
-                let kept = match &fact.kept {
-                    Kept::Kept => "kept".to_owned(),
-                    Kept::Dropped(reason) => format!("dropped: {reason}"),
-                    Kept::Unknown => "look at it".to_owned(),
-                };
-                format!("{:>2} {} -> {kept}", fact.line, fact.what.split(' ').next().unwrap_or_default())
-            })
-            .collect();
-        insta::assert_snapshot!(shown.join("\n"), @r"
-         1 ARG -> dropped: its default is used where it was
-         2 FROM -> dropped: the stages are new
-         3 ENV -> dropped: it concerns the build or the old image only
-         4 ENV -> kept
-         7 FROM -> dropped: the stages are new
-         8 WORKDIR -> kept
-         9 RUN -> dropped: the base image is current; system packages are kept as far as the program needs them; nothing is left to clean up
-        10 COPY -> dropped: replaced by the copies of the new stages
-        11 RUN -> kept
-        12 COPY -> look at it
-        13 COPY -> dropped: replaced by the copies of the new stages
-        14 RUN -> look at it
-        15 EXPOSE -> kept
-        16 USER -> dropped: the image names its user by number
-        17 STOPSIGNAL -> kept
-        18 CMD -> kept
-        ");
-    }
-
-    #[test]
-    fn copies_say_where_things_go() {
-        let declared =
-            Evidence::read("FROM python\nWORKDIR /code\nCOPY ./src /code/\nCOPY a.ini b.ini conf/\n").declared;
-        let pairs: Vec<_> =
-            declared.copies.iter().map(|told| (told.value.source.as_str(), told.value.dest.as_str())).collect();
-        assert_eq!(pairs, [("src", "/code/"), ("a.ini", "/code/conf/"), ("b.ini", "/code/conf/")]);
-        assert!(!declared.copies_everything);
-        assert!(Evidence::read("FROM python\nCOPY requirements.txt .\nCOPY . .\n").declared.copies_everything);
-    }
-
-    #[test]
-    fn an_entrypoint_clears_the_command_that_it_inherits() {
-        let declared = Evidence::read("FROM python AS a\nCMD [\"x\"]\nFROM a\nENTRYPOINT [\"y\"]\n").declared;
-        assert!(declared.cmd.is_none());
-        assert!(Evidence::read("FROM python\nCMD [\"x\"]\nENTRYPOINT [\"y\"]\n").declared.cmd.is_some());
-    }
-
-    #[test]
-    fn a_file_without_stages_tells_nothing() {
-        assert_eq!(Evidence::read("RUN true\n"), Evidence::default());
-        assert_eq!(Evidence::read(""), Evidence::default());
-    }
-}
+mod tests;

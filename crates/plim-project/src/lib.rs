@@ -19,6 +19,9 @@ mod stack;
 pub use command::{NeedsShell, parse_command};
 pub use detect::detect;
 pub use error::DetectError;
-pub use evidence::{CopyFrom, CopyPair, Declared, Evidence, Fact, Kept, RunCommand, SystemPackage, Told};
-pub use project::{Artifact, Choices, Finding, Install, Native, Project, StackKind, StackProfile, Step};
+pub use evidence::{
+    About, CopyFrom, CopyPair, Declared, Ecosystem, Evidence, Fact, Kept, Outputs, Placed, PlacedSource, Purpose,
+    RunCommand, RunStep, Segment, SystemPackage, Told,
+};
+pub use project::{Artifact, Choices, Finding, Install, Native, Project, StackKind, StackProfile, Step, WantedVersion};
 pub use rewrite::{Explanation, Rewrite, RewriteError, RewriteOptions, rewrite};

@@ -21,8 +21,28 @@ pub struct Choices {
     pub health: Option<String>,
     /// `--project`: the folder of the project, relative to the root.
     pub project_dir: Option<Utf8PathBuf>,
+    /// `--python`, `--node`, `--bases plim`: versions that are wanted instead of the author's.
+    pub versions: Vec<WantedVersion>,
     /// `--file`: the author's Dockerfile, relative to the project folder. Without it `Dockerfile` is taken if it is there.
     pub dockerfile: Option<Utf8PathBuf>,
+}
+
+impl Choices {
+    /// Returns the wanted version of a stack's language, and who wants it.
+    pub(crate) fn version_of(&self, kind: StackKind) -> Option<&WantedVersion> {
+        self.versions.iter().find(|wanted| wanted.kind == kind)
+    }
+}
+
+/// A version of a language that is wanted whatever the author's files say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantedVersion {
+    /// The language's stack.
+    pub kind: StackKind,
+    /// The version, such as `3.13`.
+    pub version: String,
+    /// Who wants it: `--python`, `--bases plim`.
+    pub why: String,
 }
 
 /// A family of languages that share manifests and build tools.
@@ -155,6 +175,12 @@ pub struct StackProfile {
 pub struct Install {
     /// The commands, run after the manifests are copied and before anything else is.
     pub steps: Vec<Step>,
+    /// Run on what the steps installed, once everything is built: takes away what the running program does not need.
+    pub prune: Vec<Step>,
+    /// Environment of these commands and of the build.
+    pub env: Vec<(String, String)>,
+    /// Files that the commands read and no layer may hold, relative to the root: they are given to the build as secrets.
+    pub secrets: Vec<Utf8PathBuf>,
     /// Names of the direct dependencies, normalised as the ecosystem does.
     pub names: Vec<String>,
     /// Whether every archive is checked against a hash from a manifest.
@@ -163,8 +189,6 @@ pub struct Install {
     pub system: Vec<String>,
     /// Arguments of the build that the sources read, with their defaults.
     pub args: Vec<(String, String)>,
-    /// Environment of the build stage.
-    pub env: Vec<(String, String)>,
 }
 
 /// A command of the build, for `sh -c` in the folder of the manifests.

@@ -4,6 +4,7 @@ mod ending;
 mod explain;
 mod ignore;
 mod libraries;
+mod node;
 mod parts;
 mod python;
 mod rust;
@@ -73,6 +74,7 @@ impl RewriteError {
 pub fn rewrite(project: &Project, profile: &StackProfile, options: &RewriteOptions) -> Result<Rewrite, RewriteError> {
     let (template, mut notes) = match profile.kind {
         StackKind::Python => python::render(project, profile, *options)?,
+        StackKind::Node => node::render(project, profile, *options)?,
         StackKind::Rust => rust::render(project, profile, *options)?,
         other => return Err(RewriteError::Unsupported(other)),
     };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::LinkNameSpaceType;
 
 use crate::error::{Fault, SandboxError, Step, SystemError};
+use crate::isolation::Isolation;
 use crate::session::{Session, send_signal};
 use crate::spec::{Exit, Network, Spec, Stream};
 
@@ -56,7 +57,7 @@ pub fn start(spec: &Spec) -> Result<Container, SandboxError> {
             // a command that ends at once may be over before it was seen to run
             let exit = session.finish(&mut log)?;
             shared.end(Ok(exit));
-            let network = match spec.network {
+            let network = match network(spec) {
                 Network::Host => Reach::Host,
                 Network::None => Reach::Gone,
             };
@@ -64,7 +65,7 @@ pub fn start(spec: &Spec) -> Result<Container, SandboxError> {
         }
         session.step(None, &mut log)?;
     };
-    let network = match spec.network {
+    let network = match network(spec) {
         Network::Host => Reach::Host,
         // the helper shares the container's network, and its number cannot be used again before it is waited for;
         // a helper that is done already has no network any more
@@ -77,6 +78,14 @@ pub fn start(spec: &Spec) -> Result<Container, SandboxError> {
         .spawn(move || theirs.pump(session))
         .step(|| "start a thread")?;
     Ok(Container { shared, pid, control: Some(control), network, pump: Some(pump) })
+}
+
+/// What the command really sees of the network.
+fn network(spec: &Spec) -> Network {
+    match spec.isolation {
+        Isolation::Namespaces => spec.network,
+        Isolation::Chroot => Network::Host,
+    }
 }
 
 /// A command running in the background. Dropping it kills the command and all its children.

@@ -74,6 +74,12 @@ pub enum SandboxError {
         #[source]
         source: SystemError,
     },
+    /// Neither namespaces nor a changed root directory can be had.
+    #[error("failed to keep a command apart from this machine: {reason}")]
+    NoIsolation {
+        /// Why, for what was asked for or for namespaces.
+        reason: String,
+    },
     /// The program cannot be started.
     #[error("{}", program_text(program, *fault))]
     Program {
@@ -146,8 +152,12 @@ impl SandboxError {
         let text = match self {
             Self::Setup { step, source } => return setup_hint(step, source.errno()),
             Self::Refused { .. } => {
-                "run plim as root, or allow user namespaces (user.max_user_namespaces above 0, \
+                "run plim as root, which needs no user namespaces, or allow them (user.max_user_namespaces above 0, \
                  kernel.unprivileged_userns_clone=1, kernel.apparmor_restrict_unprivileged_userns=0)"
+            }
+            Self::NoIsolation { .. } => {
+                "plim needs user namespaces, or to be root: root without namespaces, as in an ordinary container, works \
+                 with --isolation chroot"
             }
             Self::Program { fault: ProgramFault::NotFound, .. } => {
                 "install it in an earlier step, or give its full path"
@@ -183,7 +193,7 @@ fn setup_hint(step: &str, errno: i32) -> Option<String> {
         libc::ENODEV if step.starts_with("mount overlay") => "the kernel has no overlayfs: load the module `overlay`",
         libc::EINVAL if step.starts_with("mount overlay") => {
             "the file system of plim's data directory cannot hold an overlay's upper layer (as inside another overlay); \
-             put the data directory on ext4, xfs, btrfs or tmpfs"
+             put the data directory on ext4, xfs, btrfs or tmpfs, or use --isolation chroot"
         }
         libc::ENOSPC if step.starts_with("create namespaces") => {
             "user.max_*_namespaces is reached: raise it with sysctl"

@@ -4,13 +4,15 @@
 //! that knows for certain which process the command is: signals go through it.
 
 mod account;
+mod chroot;
 mod command;
 mod limits;
 mod mounts;
 mod overlay;
 mod place;
 mod privileges;
-mod probing;
+pub(crate) mod probing;
+pub(crate) mod processes;
 mod seccomp;
 mod setup;
 mod sources;
@@ -27,11 +29,13 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 use rustix::thread::UnshareFlags;
 
 use crate::error::{Fault, Step};
+use crate::isolation::Isolation;
 use crate::launch::HELPER_NAME;
 use crate::spec::{Exit, Network, Spec};
 use crate::stubs::{Grounds, Trace};
 use crate::sys::{self, Forked};
 use crate::wire::{self, Report, Reports, Request};
+use chroot::null::EmulatedNull;
 
 /// Must be the first call of `main`: in the helper process it does the helper's work and never returns.
 pub fn helper_main() {
@@ -53,10 +57,13 @@ fn serve() -> io::Result<()> {
     let mut control = UnixStream::from(control);
     let report = match wire::receive(&mut control)? {
         Request::Probe => Report::Support(probing::probe()),
-        Request::Run(spec) => match supervise(*spec, &mut control, &null) {
-            Ok(exit) => Report::Ended(exit),
-            Err(fault) => Report::Failed(fault),
-        },
+        Request::Run(spec) => {
+            let exit = match spec.isolation {
+                Isolation::Namespaces => supervise(*spec, &mut control, &null),
+                Isolation::Chroot => chroot::supervise(*spec, &mut control, &null),
+            };
+            exit.map_or_else(Report::Failed, Report::Ended)
+        }
     };
     control.write_all(&report.line())
 }
@@ -86,22 +93,10 @@ fn supervise(mut spec: Spec, control: &mut UnixStream, null: &File) -> Result<Ex
     for number in [1, 2] {
         sys::redirect(null.as_fd(), number).step(|| "close the output")?;
     }
-    let mut watch = Watch {
-        child,
-        told: Some(File::from(told)),
-        reports: Reports::default(),
-        trace: Trace::default(),
-        executing: false,
-        killed: false,
-        fault: None,
-    };
+    let mut watch = Watch::new(child, File::from(told));
     let exit = watch.until_end(control, &child_events);
     grounds.clean(&watch.trace);
-    match (watch.fault, exit?) {
-        (Some(fault), _) => Err(fault),
-        (None, exit) if watch.executing || watch.killed => Ok(exit),
-        (None, exit) => Err(Fault::Helper(format!("process 1, exit code {}", exit.code))),
-    }
+    watch.judge(exit?)
 }
 
 /// Makes the namespaces that this process shares with the command; the process ids are those of children only.
@@ -115,6 +110,9 @@ fn enter_namespaces(network: Network) -> Result<(), Fault> {
     let _ = sys::unshare(UnshareFlags::NEWCGROUP);
     if network == Network::None {
         sys::loopback_up().step(|| "switch on the loopback device")?;
+        // as Docker and containerd have it: ports belong to the container, whoever opens them. Where this cannot be said,
+        // only the ports below 1024 of ordinary users are missing
+        let _ = std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
     }
     Ok(())
 }
@@ -130,15 +128,44 @@ struct Watch {
     /// The caller wanted the end.
     killed: bool,
     fault: Option<Fault>,
+    /// What stands in for `/dev/null`.
+    null: Option<EmulatedNull>,
 }
 
 impl Watch {
+    fn new(child: Pid, told: File) -> Self {
+        Self {
+            child,
+            told: Some(told),
+            reports: Reports::default(),
+            trace: Trace::default(),
+            executing: false,
+            killed: false,
+            fault: None,
+            null: None,
+        }
+    }
+
+    /// Whether the end was that of the command.
+    fn judge(self, exit: Exit) -> Result<Exit, Fault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None if self.executing || self.killed => Ok(exit),
+            None => Err(Fault::Helper(format!("process 1, exit code {}", exit.code))),
+        }
+    }
+
     fn until_end(&mut self, control: &mut UnixStream, child_events: &OwnedFd) -> Result<Exit, Fault> {
         let mut caller_lives = true;
         loop {
             let ready = self.wait(control, child_events, caller_lives)?;
             if ready.told {
                 self.listen(control);
+            }
+            if ready.null
+                && let Some(null) = &self.null
+            {
+                null.empty();
             }
             if ready.control {
                 caller_lives = self.obey(control);
@@ -164,6 +191,10 @@ impl Watch {
         if let Some(told) = &self.told {
             fds.push(PollFd::from_borrowed_fd(told.as_fd(), PollFlags::IN));
         }
+        let null = fds.len();
+        if let Some(null) = &self.null {
+            fds.push(PollFd::from_borrowed_fd(null.changes(), PollFlags::IN));
+        }
         match rustix::event::poll(&mut fds, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).step(|| "wait for the command"),
@@ -173,6 +204,7 @@ impl Watch {
             child: ready(0),
             control: caller_lives && ready(1),
             told: self.told.is_some() && ready(1 + usize::from(caller_lives)),
+            null: ready(null),
         })
     }
 
@@ -230,8 +262,13 @@ impl Watch {
         let mut event = [0; 128];
         // the content says nothing that waiting does not say better
         let _ = rustix::io::read(child_events, &mut event);
-        let ended = rustix::process::waitpid(Some(self.child), WaitOptions::NOHANG).step(|| "wait for process 1")?;
-        Ok(ended.map(|(_, status)| exit_of(status)))
+        // where there is no namespace of process ids, orphans of the command become children of this process
+        while let Some((pid, status)) = rustix::process::wait(WaitOptions::NOHANG).step(|| "wait for process 1")? {
+            if pid == self.child {
+                return Ok(Some(exit_of(status)));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -240,6 +277,7 @@ struct Ready {
     child: bool,
     control: bool,
     told: bool,
+    null: bool,
 }
 
 fn pass_on(control: &mut UnixStream, report: &Report) {

@@ -12,7 +12,8 @@ use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::mount::OpenTreeFlags;
 
 use crate::error::{Fault, SandboxError, Step};
-use crate::spec::{RootFs, Spec};
+use crate::isolation::Isolation;
+use crate::spec::{MountSource, RootFs, Spec};
 use crate::sys;
 use crate::wire::{self, Request};
 
@@ -134,6 +135,16 @@ pub(crate) fn check(spec: &Spec) -> Result<(), Fault> {
         }
         if mount.target.split(|byte| *byte == b'/').all(|part| part.is_empty() || part == b"." || part == b"..") {
             return invalid("a mount cannot replace the root directory");
+        }
+    }
+    if spec.isolation == Isolation::Chroot {
+        if !matches!(spec.root, RootFs::Dir(_)) {
+            return invalid("without namespaces a root file system must be one directory");
+        }
+        for mount in &spec.mounts {
+            if matches!(mount.source, MountSource::Union { .. }) {
+                return invalid("without namespaces directories cannot be shown merged");
+            }
         }
     }
     let lowers = |root: &RootFs| match root {

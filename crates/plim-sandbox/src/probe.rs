@@ -13,6 +13,8 @@ pub struct Support {
     pub overlay: bool,
     /// Namespaces with their own mounts, processes and network can be made: commands can be run at all.
     pub namespaces: bool,
+    /// The root directory can be changed: commands can be run without namespaces.
+    pub chroot: bool,
     /// Why not, for the first of them that does not work.
     pub reason: Option<String>,
 }

@@ -10,6 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::PidfdFlags;
 
 use crate::error::{Fault, SandboxError, Step};
+use crate::helper::processes;
+use crate::isolation::Isolation;
 use crate::launch::{self, Helper};
 use crate::spec::{Exit, Spec, Stream};
 use crate::stubs::{Grounds, Trace};
@@ -29,6 +31,7 @@ pub(crate) struct Session {
     /// What the helper would clean; the parent does it if the helper dies.
     grounds: Grounds,
     trace: Trace,
+    isolation: Isolation,
     started: Option<i32>,
     fault: Option<Fault>,
     exit: Option<Exit>,
@@ -61,6 +64,7 @@ impl Session {
             reports: Reports::default(),
             grounds,
             trace: Trace::default(),
+            isolation: spec.isolation,
             started: None,
             fault: None,
             exit: None,
@@ -166,6 +170,9 @@ impl Session {
             (None, Some(exit)) => Ok(exit),
             (None, None) => {
                 self.outlive_command();
+                if let (Isolation::Chroot, Some(leader)) = (self.isolation, self.started) {
+                    processes::end_session(leader);
+                }
                 self.grounds.clean(&self.trace);
                 Err(SandboxError::Helper(status.to_string()))
             }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
+use crate::isolation::Isolation;
 use crate::secret::Secret;
 use crate::wire;
 
@@ -13,7 +14,10 @@ use crate::wire;
 /// Serialised it carries no secret: [`MountSource::Content`] is written as its length, the bytes travel beside it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
-    /// The file system that becomes `/`.
+    /// What keeps the command apart from the rest of the machine.
+    pub isolation: Isolation,
+    /// The file system that becomes `/`; with [`Isolation::Chroot`] a [`RootFs::Dir`], which has to be thrown away when the
+    /// run ends with [`SandboxError::Helper`](crate::SandboxError::Helper): what was put into it may still be there.
     pub root: RootFs,
     /// The program and its arguments; a program without `/` is looked up in `PATH` inside the container.
     pub args: Vec<BString>,
@@ -49,6 +53,7 @@ impl Spec {
     /// A spec with the defaults of a build step: root, `/`, host network, 64 MiB of shared memory.
     pub fn new(root: RootFs) -> Self {
         Self {
+            isolation: Isolation::Namespaces,
             root,
             args: Vec::new(),
             env: Vec::new(),
@@ -113,6 +118,15 @@ pub enum MountSource {
         path: PathBuf,
         /// Whether the container may not write to it.
         read_only: bool,
+    },
+    /// A file or directory of the host that can be written to, on the file system of the root. Where nothing can be
+    /// mounted it is moved into the root for the time of the run, and is lost when the machine stops meanwhile.
+    Moved {
+        /// The file or directory.
+        #[serde(with = "wire::path")]
+        path: PathBuf,
+        /// Whether it is wanted back.
+        back: bool,
     },
     /// A file or directory of the host that can be written to; what is written is thrown away.
     Scratch {

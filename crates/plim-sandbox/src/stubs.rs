@@ -206,7 +206,7 @@ fn depth(path: &BStr) -> usize {
 }
 
 /// Opens a directory below `base` without following any symbolic link, which the command may have put there.
-fn open(base: impl AsFd, path: &BStr) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open(base: impl AsFd, path: &BStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut dir = rustix::fs::openat(base, c".", flags, Mode::empty())?;
     for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {

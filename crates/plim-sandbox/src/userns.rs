@@ -45,7 +45,7 @@ pub fn enter_if_needed() -> Result<Mode, SandboxError> {
     Ok(mode(idmap::size(&idmap::own("uid_map"))))
 }
 
-fn may_mount() -> bool {
+pub(crate) fn may_mount() -> bool {
     rustix::process::geteuid().is_root()
         && rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN))
 }

@@ -53,13 +53,19 @@ impl CacheDir {
         }
     }
 
-    /// Opens the directory below `mounts`, waiting for others where the sharing asks for it.
-    pub(super) fn open(&self, mounts: &Path) -> io::Result<OpenCache> {
+    /// The name on disk, by which caches are told apart.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Opens the directory below `mounts`, waiting for others where the sharing asks for it, or in any case if it is to
+    /// be used `alone`.
+    pub(super) fn open(&self, mounts: &Path, alone: bool) -> io::Result<OpenCache> {
         fs::create_dir_all(mounts)?;
         let lock_path = |number: u32| mounts.join(format!("{}.{number}.lock", self.name));
         let (number, lock) = match self.sharing {
-            Sharing::Shared => (0, lock_shared(&lock_path(0))?),
-            Sharing::Locked => (0, lock_exclusive(&lock_path(0))?),
+            Sharing::Shared if !alone => (0, lock_shared(&lock_path(0))?),
+            Sharing::Shared | Sharing::Locked => (0, lock_exclusive(&lock_path(0))?),
             Sharing::Private => {
                 let mut number = 0;
                 loop {
@@ -108,9 +114,9 @@ mod tests {
     #[test]
     fn the_same_id_is_the_same_directory() {
         let dir = tempfile::tempdir().unwrap();
-        let one = cache("target=/x").open(dir.path()).unwrap();
-        let two = cache("target=/y,id=/x").open(dir.path()).unwrap();
-        let other = cache("target=/x,mode=0700").open(dir.path()).unwrap();
+        let one = cache("target=/x").open(dir.path(), false).unwrap();
+        let two = cache("target=/y,id=/x").open(dir.path(), false).unwrap();
+        let other = cache("target=/x,mode=0700").open(dir.path(), false).unwrap();
         assert!(one.fresh && !two.fresh);
         assert_eq!(one.path, two.path);
         assert_ne!(one.path, other.path);
@@ -120,11 +126,11 @@ mod tests {
     #[test]
     fn a_private_cache_in_use_gives_way_to_another_one() {
         let dir = tempfile::tempdir().unwrap();
-        let one = cache("target=/x,sharing=private").open(dir.path()).unwrap();
-        let two = cache("target=/x,sharing=private").open(dir.path()).unwrap();
+        let one = cache("target=/x,sharing=private").open(dir.path(), false).unwrap();
+        let two = cache("target=/x,sharing=private").open(dir.path(), false).unwrap();
         assert_ne!(one.path, two.path);
         let first = one.path.clone();
         drop(one);
-        assert_eq!(cache("target=/x,sharing=private").open(dir.path()).unwrap().path, first);
+        assert_eq!(cache("target=/x,sharing=private").open(dir.path(), false).unwrap().path, first);
     }
 }

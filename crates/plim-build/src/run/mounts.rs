@@ -8,7 +8,7 @@ use plim_dockerfile::mount::{MountType, RunMount};
 use plim_dockerfile::words::{Lexer, WordError};
 use plim_oci::Digest;
 use plim_oci::lock::Lock;
-use plim_sandbox::{Mount, MountSource, Secret};
+use plim_sandbox::{Isolation, Mount, MountSource, Secret};
 
 use super::cache_mount::CacheDir;
 use super::empty_dir;
@@ -19,7 +19,7 @@ use crate::files::{self, FilesError, Source};
 use crate::graph::{Origin, Step};
 use crate::paths;
 use crate::shared::Shared;
-use crate::snapshot::{Chain, View};
+use crate::snapshot::{self, Chain, View};
 use crate::stack::Stack;
 use crate::stage::Building;
 
@@ -145,7 +145,20 @@ impl Mounts {
     /// Makes everything ready for the step. `scratch` is a directory that lives as long as the step.
     pub(super) fn prepare(&self, shared: &Shared<'_>, scratch: &Path) -> Result<Prepared, BuildError> {
         let mut prepared = Prepared { mounts: Vec::new(), env: Vec::new(), masks: Vec::new(), locks: Vec::new() };
-        for planned in &self.list {
+        let mut list: Vec<&Planned> = self.list.iter().collect();
+        if is_copied(shared) {
+            // each cache is waited for, so that all steps must wait in the same order
+            list.sort_by_key(|planned| planned.cache());
+            if let Some(pair) =
+                list.windows(2).find(|pair| pair[0].cache().is_some() && pair[0].cache() == pair[1].cache())
+            {
+                let (one, other) = (&pair[0].target, &pair[1].target);
+                return Err((self.failed)(FilesError::Subject(format!(
+                    "without namespaces {one} and {other} cannot be the same cache"
+                ))));
+            }
+        }
+        for planned in list {
             let source = self.source_of(planned, shared, scratch, &mut prepared)?;
             if let Some(source) = source {
                 prepared.mounts.push(Mount { target: BString::from(planned.target.as_str()), source });
@@ -191,11 +204,15 @@ impl Mounts {
                     let path = empty_dir(scratch)?;
                     return Ok(Some(MountSource::Scratch { path }));
                 }
+                if is_copied(shared) {
+                    let path = copy_of(stack, path, &scratch.join(prepared.mounts.len().to_string()), shared);
+                    return Ok(Some(MountSource::Moved { path: path.map_err(&self.failed)?, back: false }));
+                }
                 MountSource::Union { lower, path: BString::from(path.as_str()), writable: !mount.read_only }
             }
             PlannedSource::Cache { dir, path, seed } => {
                 let broken = |error| BuildError::io(format!("use the cache for {}", planned.target), error);
-                let open = dir.open(&shared.state.mounts).map_err(broken)?;
+                let open = dir.open(&shared.state.mounts, is_copied(shared)).map_err(broken)?;
                 if let (true, Some(seed)) = (open.fresh, seed) {
                     fill(&open.path, seed, shared, &self.failed)?;
                 }
@@ -203,10 +220,29 @@ impl Mounts {
                     (self.failed)(FilesError::Subject(format!("the cache for {} has no {path}", planned.target)))
                 })?;
                 prepared.locks.push(open.lock);
-                MountSource::Bind { path, read_only: mount.read_only }
+                if mount.read_only {
+                    MountSource::Bind { path, read_only: true }
+                } else {
+                    MountSource::Moved { path, back: true }
+                }
             }
         }))
     }
+}
+
+impl Planned {
+    /// The cache that it shows.
+    fn cache(&self) -> Option<&str> {
+        match &self.source {
+            PlannedSource::Cache { dir, .. } => Some(dir.name()),
+            _ => None,
+        }
+    }
+}
+
+/// Says whether mounts are copied or moved to their places.
+fn is_copied(shared: &Shared<'_>) -> bool {
+    shared.request.isolation == Isolation::Chroot
 }
 
 /// Says what a mount shows. `None`: nothing, such as a secret that is neither given nor required.
@@ -294,6 +330,18 @@ fn materialise(
     let draft = shared.snapshots.begin().map_err(failed)?;
     files::apply(&selection, &op, &View::new(&Chain::scratch()), &draft.fs).map_err(failed)?;
     let dir = shared.snapshots.commit(draft, &key).map_err(failed)?;
+    Ok(dir.join(copy::MOUNTED))
+}
+
+/// Copies what is at a path of a stage into a directory that is made; returns the copy.
+fn copy_of(stack: &Stack, path: &str, dir: &Path, shared: &Shared<'_>) -> Result<PathBuf, FilesError> {
+    let view = stack.view(shared).map_err(|error| FilesError::Subject(error.to_string()))?;
+    // an earlier step of the same stage may have left one
+    let _ = std::fs::remove_dir_all(dir);
+    std::fs::create_dir(dir).map_err(|source| FilesError::io("create", dir, source))?;
+    if !snapshot::extract(&view, path.into(), dir, copy::MOUNTED.into())? {
+        return Err(FilesError::Subject(format!("there is no {path} to mount")));
+    }
     Ok(dir.join(copy::MOUNTED))
 }
 

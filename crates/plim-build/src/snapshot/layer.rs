@@ -47,7 +47,7 @@ pub fn layer_from_dir(
     events: &dyn Events,
 ) -> Result<Layer, FilesError> {
     let mut walk = Walk { sink: LayerSink::new(lower, store, options, observer)?, links: HashMap::new() };
-    let opaque = xattrs::read(dir).map_err(|error| FilesError::io("read", dir, error))?.opaque;
+    let opaque = node::hides_all(dir).map_err(|error| FilesError::io("read", dir, error))?;
     walk.dir(dir, BStr::new(""), opaque, events)?;
     walk.sink.finish(options, events)
 }
@@ -115,7 +115,7 @@ impl<'a> LayerSink<'a> {
         if let Some(below) = below.filter(|below| self.same_metadata(head, below)) {
             let same = match head.kind {
                 EntryKind::File => match open().map_err(&failed)? {
-                    Some(file) => same_content(file, below.open().map_err(&failed)?).map_err(&failed)?,
+                    Some(file) => node::same_content(file, below.open().map_err(&failed)?).map_err(&failed)?,
                     None => false,
                 },
                 _ => true,
@@ -260,18 +260,5 @@ impl Walk<'_> {
         }
         items.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         Ok(items.into_iter().map(|(_, item)| item).collect())
-    }
-}
-
-fn same_content(mut one: impl Read, mut other: impl Read) -> io::Result<bool> {
-    let (mut left, mut right) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    loop {
-        let count = node::fill(&mut one, &mut left)?;
-        if count != node::fill(&mut other, &mut right)? || left[..count] != right[..count] {
-            return Ok(false);
-        }
-        if count == 0 {
-            return Ok(true);
-        }
     }
 }

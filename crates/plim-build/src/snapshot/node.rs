@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bstr::BString;
 use plim_oci::{EntryHead, EntryKind};
 
-use super::xattrs;
+use super::{marks, xattrs};
 
 /// A file of a tree: what it is and where its bytes lie.
 #[derive(Debug, Clone)]
@@ -44,6 +44,20 @@ pub(crate) enum OnDisk {
     Node(Box<Node>),
     /// A socket, as the empty file that stands in for it where it is copied.
     Socket(Box<Node>),
+}
+
+impl Stamp {
+    /// Reads it off what the system says of a file.
+    pub(crate) fn of(metadata: &fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            links: metadata.nlink(),
+            size: metadata.len(),
+            mtime: (metadata.mtime(), metadata.mtime_nsec() as u32),
+            ctime: (metadata.ctime(), metadata.ctime_nsec() as u32),
+        }
+    }
 }
 
 impl Node {
@@ -93,7 +107,12 @@ pub(crate) fn read_node(host: &Path, path: BString) -> io::Result<Option<OnDisk>
     (head.uid, head.gid, head.mtime) = (metadata.uid(), metadata.gid(), metadata.mtime());
     match entry_kind {
         EntryKind::File if !socket => head.size = metadata.len(),
-        EntryKind::Symlink => head.link = fs::read_link(host)?.as_os_str().as_bytes().into(),
+        EntryKind::Symlink => {
+            head.link = fs::read_link(host)?.as_os_str().as_bytes().into();
+            if marks::is_deleted(&head.link) {
+                return Ok(Some(OnDisk::Whiteout));
+            }
+        }
         EntryKind::Char | EntryKind::Block => {
             head.device = (rustix::fs::major(device), rustix::fs::minor(device));
         }
@@ -104,18 +123,17 @@ pub(crate) fn read_node(host: &Path, path: BString) -> io::Result<Option<OnDisk>
         return Err(io::Error::other("the directory was made by an overlay mount with redirect_dir or metacopy"));
     }
     head.xattrs = attributes.carried;
-    let stamp = Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        links: metadata.nlink(),
-        size: head.size,
-        mtime: (metadata.mtime(), metadata.mtime_nsec() as u32),
-        ctime: (metadata.ctime(), metadata.ctime_nsec() as u32),
-    };
+    let stamp = Stamp { size: head.size, ..Stamp::of(&metadata) };
     // a socket cannot be opened: as a file it is empty
     let host = if socket { PathBuf::new() } else { host.to_owned() };
-    let node = Box::new(Node { head, host, stamp, opaque: attributes.opaque });
+    let opaque = attributes.opaque || kind.is_dir() && marks::hides_all(&host);
+    let node = Box::new(Node { head, host, stamp, opaque });
     Ok(Some(if socket { OnDisk::Socket(node) } else { OnDisk::Node(node) }))
+}
+
+/// Says whether a diff directory hides all below it.
+pub(crate) fn hides_all(directory: &Path) -> io::Result<bool> {
+    Ok(xattrs::read(directory)?.opaque || marks::hides_all(directory))
 }
 
 /// Says whether an error means that there is no such path, be it that a parent is no directory.
@@ -135,4 +153,18 @@ pub(crate) fn fill(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<
         }
     }
     Ok(filled)
+}
+
+/// Says whether two readers give the same bytes.
+pub(crate) fn same_content(mut one: impl io::Read, mut other: impl io::Read) -> io::Result<bool> {
+    let (mut left, mut right) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    loop {
+        let count = fill(&mut one, &mut left)?;
+        if count != fill(&mut other, &mut right)? || left[..count] != right[..count] {
+            return Ok(false);
+        }
+        if count == 0 {
+            return Ok(true);
+        }
+    }
 }

@@ -4,6 +4,7 @@ mod layers;
 mod properties;
 mod unpacking;
 mod views;
+mod working;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -9,7 +9,7 @@ use plim_oci::verify::VerifyingReader;
 use plim_oci::{BlobError, Blobs, Digest, Events, Image, Layer, TaskId};
 
 use super::chain_id;
-use super::{Chain, Snapshots, View, xattrs};
+use super::{Chain, Snapshots, View, node};
 use crate::files::FilesError;
 
 mod ahead;
@@ -29,7 +29,7 @@ impl Snapshots {
                 Some(dir) => dir,
                 None => self.unpack_layer(layer, &id, &chain, store, events)?,
             };
-            let opaque = xattrs::read(&dir).map_err(|error| FilesError::io("read", &dir, error))?.opaque;
+            let opaque = node::hides_all(&dir).map_err(|error| FilesError::io("read", &dir, error))?;
             chain = if opaque {
                 // the kernel does not look at the mark on the root of a layer
                 Chain { id: id.clone(), lower: vec![dir] }

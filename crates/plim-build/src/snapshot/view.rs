@@ -12,7 +12,7 @@ use plim_oci::{EntryHead, EntryKind};
 
 use super::node::is_absent;
 use super::tree::{self, Last, Tree};
-use super::{Chain, Node, OnDisk, read_node};
+use super::{Chain, Node, OnDisk, marks, read_node};
 
 /// A read-only look at the root file system of a [`Chain`]. Clones share what was looked up; the chain must
 /// not change meanwhile.
@@ -158,7 +158,7 @@ impl Tree for View {
                 let entry = entry?;
                 let name = BString::from(entry.file_name().into_vec());
                 if let std::collections::hash_map::Entry::Vacant(slot) = names.entry(name) {
-                    slot.insert(!is_whiteout(&entry)?);
+                    slot.insert(!marks::is_whiteout(&entry)?);
                 }
             }
         }
@@ -166,11 +166,6 @@ impl Tree for View {
         names.sort_unstable();
         Ok(names)
     }
-}
-
-fn is_whiteout(entry: &std::fs::DirEntry) -> io::Result<bool> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    Ok(entry.file_type()?.is_char_device() && entry.metadata()?.rdev() == 0)
 }
 
 /// Looks the last component of a path up in the parts of its directory, topmost first.

@@ -9,11 +9,11 @@ use bstr::{BStr, ByteSlice};
 use plim_oci::{EntryHead, EntryKind};
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chmodat, chownat, linkat, mkdirat, mknodat,
-    openat, statat, symlinkat, unlinkat, utimensat,
+    openat, readlinkat, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::Errno;
 
-use super::{tree, xattrs};
+use super::{marks, tree, xattrs};
 use crate::files::FilesError;
 
 const OPEN_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -83,6 +83,12 @@ impl Place {
         }
     }
 
+    /// Makes a socket that nobody listens on.
+    pub(crate) fn socket(&self, name: &BStr, head: &EntryHead) -> Result<(), FilesError> {
+        self.node(name, FileType::Socket, (0, 0)).map_err(|error| self.failed("create", name, error))?;
+        self.dress(name, head)
+    }
+
     /// Gives a file of another place one more name here.
     pub(crate) fn link(&self, name: &BStr, target: &Self, target_name: &BStr) -> Result<(), FilesError> {
         linkat(&target.dir, target_name.as_bytes(), &self.dir, name.as_bytes(), AtFlags::empty())
@@ -91,19 +97,22 @@ impl Place {
 
     /// Marks a name as deleted.
     pub(crate) fn whiteout(&self, name: &BStr) -> Result<(), FilesError> {
-        let device = rustix::fs::makedev(0, 0);
-        mknodat(&self.dir, name.as_bytes(), FileType::CharacterDevice, Mode::empty(), device)
-            .map_err(|error| self.failed("mark as deleted", name, error.into()))
+        marks::delete(&self.dir, name).map_err(|error| self.failed("mark as deleted", name, error))
     }
 
     /// Marks a directory as hiding all below it.
     pub(crate) fn opaque(&self, name: &BStr) -> Result<(), FilesError> {
-        xattrs::write_opaque(&self.outside(name)).map_err(|error| self.failed("mark as opaque", name, error))
+        marks::hide_all(&self.outside(name)).map_err(|error| self.failed("mark as opaque", name, error))
     }
 
     /// Sets the time of an entry, in seconds since 1970.
     pub(crate) fn set_time(&self, name: &BStr, mtime: i64) -> Result<(), FilesError> {
-        let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+        self.set_exact_time(name, (mtime, 0))
+    }
+
+    /// Sets the time of an entry, in seconds and nanoseconds since 1970.
+    pub(crate) fn set_exact_time(&self, name: &BStr, (seconds, nanoseconds): (i64, u32)) -> Result<(), FilesError> {
+        let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
         let times = Timestamps { last_access: time, last_modification: time };
         utimensat(&self.dir, name_or_self(name), &times, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|error| self.failed("set the time of", name, error.into()))
@@ -128,9 +137,16 @@ impl Place {
 
     /// Says whether a name is marked as deleted.
     pub(crate) fn is_whiteout(&self, name: &BStr) -> Result<bool, FilesError> {
-        Ok(self.status(name)?.is_some_and(|stat| {
-            FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0
-        }))
+        let Some(stat) = self.status(name)? else { return Ok(false) };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::CharacterDevice => Ok(stat.st_rdev == 0),
+            FileType::Symlink => {
+                let target = readlinkat(&self.dir, name.as_bytes(), Vec::new());
+                let target = target.map_err(|error| self.failed("examine", name, error.into()))?;
+                Ok(marks::is_deleted(target.as_bytes()))
+            }
+            _ => Ok(false),
+        }
     }
 
     fn status(&self, name: &BStr) -> Result<Option<rustix::fs::Stat>, FilesError> {
@@ -167,7 +183,7 @@ impl Place {
         let device = rustix::fs::makedev(device.0, device.1);
         match mknodat(&self.dir, name.as_bytes(), kind, Mode::RUSR | Mode::WUSR, device) {
             Ok(()) => Ok(Made::Yes),
-            Err(Errno::PERM) if kind != FileType::Fifo => Ok(Made::Refused),
+            Err(Errno::PERM) if kind != FileType::Fifo && kind != FileType::Socket => Ok(Made::Refused),
             Err(error) => Err(error.into()),
         }
     }

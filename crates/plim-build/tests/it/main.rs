@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests, but the lint knows only those of the standard harness")]
 
 mod cache;
+mod chroot;
 mod config;
 mod failures;
 mod steps;
@@ -19,7 +20,7 @@ type Test = (&'static str, fn());
 fn main() -> ExitCode {
     plim_sandbox::helper_main();
     let filters: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let all: Vec<Test> = [cache::TESTS, config::TESTS, failures::TESTS, steps::TESTS].concat();
+    let all: Vec<Test> = [cache::TESTS, config::TESTS, failures::TESTS, steps::TESTS, chroot::TESTS].concat();
     let chosen = all.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
     if std::env::args().any(|arg| arg == "--list") {
         for (name, _) in chosen {
@@ -32,6 +33,17 @@ fn main() -> ExitCode {
         let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
         println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
         failed += u32::from(!passed);
+    }
+    if chroot::can_run_both() {
+        workbench::without_namespaces();
+        let steps = steps::TESTS.iter().filter(|(name, _)| !chroot::NEED_NAMESPACES.contains(name));
+        for (name, test) in
+            steps.filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)))
+        {
+            let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
+            println!("test {name} (chroot) ... {}", if passed { "ok" } else { "FAILED" });
+            failed += u32::from(!passed);
+        }
     }
     println!("{failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

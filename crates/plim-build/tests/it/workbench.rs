@@ -4,8 +4,9 @@ use std::fs;
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use plim_build::{BaseError, BaseSource, BuildError, Built, Request, State, build};
+use plim_build::{BaseError, BaseSource, BuildError, Built, Isolation, Request, State, build};
 use plim_oci::compress::decompressor;
 use plim_oci::tar::{Limits, TarError, read_layer};
 use plim_oci::{Blobs as _, Compression, EntryHead, Events, Image, Layout, Platform, Silent};
@@ -17,6 +18,14 @@ pub(crate) const BASE_CREATED: &str = "2024-05-06T07:08:09Z";
 
 /// When the base image `later` was made.
 const LATER_CREATED: &str = "2033-05-06T07:08:09Z";
+
+/// Steps run without namespaces from now on.
+static CHROOT: AtomicBool = AtomicBool::new(false);
+
+/// Makes steps of all further requests run without namespaces.
+pub(crate) fn without_namespaces() {
+    CHROOT.store(true, Ordering::Relaxed);
+}
 
 /// A project directory beside a state directory.
 pub(crate) struct Workbench {
@@ -56,6 +65,9 @@ impl Workbench {
     pub(crate) fn request(&self, dockerfile: &str) -> Request {
         let mut request = Request::new(self.context(), dockerfile.as_bytes().to_vec());
         request.platform = Platform::new("linux", "amd64");
+        if CHROOT.load(Ordering::Relaxed) {
+            request.isolation = Isolation::Chroot;
+        }
         request
     }
 

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::{IsolationFlag, Output};
 
 /// Build and list base images made from Debian packages.
 #[derive(Debug, Args)]
@@ -29,6 +29,8 @@ pub(crate) enum BaseCommand {
         /// Debian mirror, such as the URI in your apt sources [default: the host's apt configuration].
         #[arg(long, value_name = "URL", env = "PLIM_MIRROR", hide_env_values = true)]
         mirror: Option<String>,
+        #[command(flatten)]
+        isolation: IsolationFlag,
     },
     /// List the recipes.
     List {

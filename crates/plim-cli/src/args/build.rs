@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use super::{Bases, NetworkFlags};
+use super::{Bases, IsolationFlag, NetworkFlags};
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   plim build -t shop:1 .                                         into the local store
@@ -60,6 +60,8 @@ pub(crate) struct Build {
     pub(crate) add_host: Vec<String>,
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationFlag,
     #[command(flatten)]
     pub(crate) bases: Bases,
 }

@@ -1,9 +1,9 @@
 //! `plim optimize`.
 
 use camino::Utf8PathBuf;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{Bases, NetworkFlags, Output};
+use super::{Bases, IsolationFlag, NetworkFlags, Output};
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   plim optimize .                                   try it: everything new lands in ./.plim
@@ -28,15 +28,24 @@ pub(crate) struct Optimize {
     /// Put the new Dockerfile and .dockerignore in place; the old ones are kept as *.before.
     #[arg(long)]
     pub(crate) write: bool,
+    /// Also say for each line of the new Dockerfile where it comes from.
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Do not build the project's own Dockerfile; show the new image alone.
     #[arg(long)]
     pub(crate) no_before: bool,
     /// The project in DIR, where there are several: its folder.
     #[arg(long, value_name = "DIR", help_heading = "Project")]
     pub(crate) project: Option<Utf8PathBuf>,
-    /// The stack, where it cannot be told: python.
+    /// The stack, where it cannot be told: python, node, rust.
     #[arg(long, value_name = "NAME", help_heading = "Project")]
     pub(crate) stack: Option<String>,
+    /// The version of Python, such as 3.13 [default: the project's own].
+    #[arg(long, value_name = "VERSION", value_parser = version, help_heading = "Project")]
+    pub(crate) python: Option<String>,
+    /// The version of Node.js, such as 20 [default: the project's own].
+    #[arg(long, value_name = "VERSION", value_parser = version, help_heading = "Project")]
+    pub(crate) node: Option<String>,
     /// The command that starts the application, as you would type it.
     #[arg(long, value_name = "COMMAND", help_heading = "Project")]
     pub(crate) start: Option<String>,
@@ -46,6 +55,10 @@ pub(crate) struct Optimize {
     /// Path of its health check.
     #[arg(long, value_name = "PATH", help_heading = "Project")]
     pub(crate) health: Option<String>,
+    /// How much is proved: that it starts and keeps running, listens on its port, answers as before; or nothing
+    /// [default: http].
+    #[arg(long, value_enum, value_name = "DEPTH", help_heading = "Proof")]
+    pub(crate) prove: Option<Depth>,
     /// Another path whose answers must be the same; may be repeated.
     #[arg(long, value_name = "PATH", help_heading = "Proof")]
     pub(crate) probe: Vec<String>,
@@ -64,8 +77,29 @@ pub(crate) struct Optimize {
     #[command(flatten)]
     pub(crate) network: NetworkFlags,
     #[command(flatten)]
+    pub(crate) isolation: IsolationFlag,
+    #[command(flatten)]
     pub(crate) bases: Bases,
     /// Report format, optionally into a file; may be repeated: text, json, json=FILE.
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     pub(crate) output: Vec<Output>,
+}
+
+/// `--prove`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// It answers as before.
+    Http,
+    /// It listens on its port.
+    Port,
+    /// It starts and keeps running.
+    Start,
+    /// Nothing is started.
+    None,
+}
+
+/// Numbers with dots between them.
+fn version(text: &str) -> Result<String, String> {
+    let good = text.split('.').all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
+    if good { Ok(text.to_owned()) } else { Err("a version is written as numbers and dots: 3.13".to_owned()) }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::NetworkMode;
+use super::{IsolationFlag, NetworkMode};
 
 /// Run a command in an image, in plim's sandbox; what it writes is thrown away.
 #[derive(Debug, Args)]
@@ -34,4 +34,6 @@ pub(crate) struct Run {
     /// Network.
     #[arg(long, value_enum, value_name = "MODE", default_value = "host")]
     pub(crate) network: NetworkMode,
+    #[command(flatten)]
+    pub(crate) isolation: IsolationFlag,
 }

@@ -16,9 +16,8 @@ pub(crate) fn run(context: &Context<'_>, args: &Base) -> Result<Outcome, Failure
             context.write(output, &report, || text(&report))?;
             context.printer.next_step("plim base build NAME");
         }
-        BaseCommand::Build { recipe, tag, lock, mirror } => {
-            plim_engine::run::enter_namespace()?;
-            let workspace = context.workspace(".".into())?;
+        BaseCommand::Build { recipe, tag, lock, mirror, isolation } => {
+            let workspace = context.workshop(".".into(), isolation)?;
             let report = base::build(&workspace, recipe, tag, mirror.as_deref(), &context.progress())?;
             if let Some(path) = lock {
                 std::fs::write(path, &report.lock)

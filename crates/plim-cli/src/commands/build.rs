@@ -42,8 +42,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         extra_hosts: args.add_host.iter().map(|text| parse::extra_host(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
     };
-    plim_engine::run::enter_namespace()?;
-    let workspace = context.workspace(&args.context)?;
+    let workspace = context.workshop(&args.context, &args.isolation)?;
     let report = build::build(&workspace, &request, &context.progress())?;
     if let Some(path) = &args.iidfile {
         std::fs::write(path, report.digest.as_str())

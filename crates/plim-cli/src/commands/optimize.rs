@@ -5,7 +5,7 @@ use plim_engine::Failure;
 use plim_engine::optimize::{self, OptimizeReport, OptimizeRequest, Proof, Side};
 
 use super::{Context, build_options, parse};
-use crate::args::optimize::Optimize;
+use crate::args::optimize::{Depth, Optimize};
 use crate::numbers::{Table, bytes, change, count, seconds};
 use crate::{Outcome, env};
 
@@ -26,16 +26,23 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
         health: args.health.clone(),
         probes: args.probe.clone(),
         probe_env: args.probe_env.clone(),
+        depth: args.prove.map(|depth| match depth {
+            Depth::Http => optimize::Depth::Http,
+            Depth::Port => optimize::Depth::Port,
+            Depth::Start => optimize::Depth::Start,
+            Depth::None => optimize::Depth::None,
+        }),
         start_timeout: args.start_timeout,
+        python: args.python.clone(),
+        node: args.node.clone(),
         build_args: parse::build_args(&args.build_arg)?,
         secrets: args.secret.iter().map(|text| parse::secret(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
     };
-    plim_engine::run::enter_namespace()?;
-    let workspace = context.workspace(&args.dir)?;
+    let workspace = context.workshop(&args.dir, &args.isolation)?;
     let progress = context.progress();
     let report = optimize::optimize(&workspace, &request, &progress)?;
-    context.write(&args.output, &report, || text(&report))?;
+    context.write(&args.output, &report, || text(&report, args.explain))?;
     if !report.proof.passed {
         return Err(Failure::subject("the new image does not behave like the old one")
             .detail(report.proof.failures.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
@@ -50,7 +57,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
 }
 
 /// The report as a person reads it.
-fn text(report: &OptimizeReport) -> String {
+fn text(report: &OptimizeReport, explain: bool) -> String {
     let mut out = String::from("\n");
     out.push_str(&table(report.before.as_ref(), &report.after));
     if !report.saved.is_empty() {
@@ -69,11 +76,24 @@ fn text(report: &OptimizeReport) -> String {
     for note in &report.notes {
         out.push_str(&format!("  note: {note}\n"));
     }
+    if explain {
+        out.push_str(&explanation(report));
+    }
     let folder = Utf8Path::new(&report.outputs.dockerfile).parent().unwrap_or(Utf8Path::new(".plim"));
     let folder = env::from_here(folder);
     out.push_str(&format!("\nwrote {folder}/{{Dockerfile,.dockerignore,report.json,image/}}\n"));
     for path in &report.outputs.written {
         out.push_str(&format!("wrote {}\n", env::from_here(Utf8Path::new(path))));
+    }
+    out
+}
+
+/// Each line of the new Dockerfile with where it comes from.
+fn explanation(report: &OptimizeReport) -> String {
+    let mut out = String::from("\n  where each line of the new Dockerfile comes from\n");
+    for row in &report.explain {
+        let instruction: String = row.instruction.trim_end_matches([' ', '\\']).chars().take(72).collect();
+        out.push_str(&format!("  {:>6}  {instruction}\n          {}\n", row.line, row.why));
     }
     out
 }
@@ -123,14 +143,30 @@ fn proof(proof: &Proof) -> String {
         };
         out.push_str(&format!("  proof: {line}\n"));
     }
-    let stop = if proof.after.stopped { "stops" } else { "does not stop" };
+    let Some(after) = &proof.after else {
+        out.push_str("  proof: none was asked for (--prove none)\n");
+        return out;
+    };
+    if proof.probes.is_empty() {
+        let what = match proof.depth {
+            optimize::Depth::Start => format!("it starts and runs for {} s", after.start_ms / 1000),
+            _ => format!("it listens on port {} after {} ms", proof.port, after.start_ms),
+        };
+        out.push_str(&format!("  proof: {what}; its answers were not compared\n"));
+    }
+    let stop = if after.stopped { "stops" } else { "does not stop" };
     let was = match &proof.before {
         Some(before) => format!(" (before: {})", stop_time(before.stopped, before.stop_ms)),
         None => String::new(),
     };
+    let root = if proof.read_only_root { " on a read-only root" } else { "" };
+    let missing = match proof.not_enforced.join(" and ") {
+        missing if missing.is_empty() => missing,
+        missing => format!("; {missing} not enforced here"),
+    };
     out.push_str(&format!(
-        "  proof: {stop} on SIGTERM in {} ms{was}; runs as {} on a read-only root\n",
-        proof.after.stop_ms, proof.after.user
+        "  proof: {stop} on SIGTERM in {} ms{was}; runs as {}{root}{missing}\n",
+        after.stop_ms, after.user
     ));
     out
 }

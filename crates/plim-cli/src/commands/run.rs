@@ -28,8 +28,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Run) -> Result<Outcome, Failure>
             isolated: args.network == NetworkMode::None,
         },
     };
-    plim_engine::run::enter_namespace()?;
-    let workspace = context.workspace(".".into())?;
+    let workspace = context.workshop(".".into(), &args.isolation)?;
     let mut output = |is_error: bool, bytes: &[u8]| {
         // a reader that went away is the container's business: it gets no signal from us
         let _ = if is_error {

@@ -14,6 +14,7 @@ mod copy;
 mod debug;
 mod help;
 mod images;
+mod isolation;
 mod lint;
 mod optimize;
 mod pipe;

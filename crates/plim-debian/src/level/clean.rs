@@ -86,11 +86,17 @@ fn empty(dir: &Path, directories_too: bool) -> io::Result<()> {
             if directories_too && fs::read_dir(entry.path())?.next().is_none() {
                 fs::remove_dir(entry.path())?;
             }
-        } else if !kind.is_char_device() && !kind.is_block_device() {
+        } else if !kind.is_char_device() && !kind.is_block_device() && !marks_deletion(&entry.path()) {
             fs::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Says whether a link stands for a deleted file of a lower directory, as it does where devices cannot be made: names that
+/// begin so are reserved.
+fn marks_deletion(path: &Path) -> bool {
+    fs::read_link(path).is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b".wh."))
 }
 
 /// Log files stay, with their owners and permissions, without content.

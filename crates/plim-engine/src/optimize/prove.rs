@@ -10,8 +10,9 @@ use plim_oci::probe::{self, Answer};
 use plim_oci::{Events, Image};
 use plim_sandbox::Container;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::isolation::{self, Isolation};
 use crate::run::{Overrides, prepare, sandbox_failure};
 use crate::{Failure, Kind, Workspace};
 
@@ -24,10 +25,30 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// Time between two looks at a port that is not open yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// How long an application that is only started must keep running, for [`Depth::Start`].
+const SETTLED: Duration = Duration::from_secs(5);
+
+/// How much is proved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Depth {
+    /// Nothing: the images are not started.
+    None,
+    /// The application starts and keeps running.
+    Start,
+    /// It also listens on its port.
+    Port,
+    /// It also answers as before.
+    #[default]
+    Http,
+}
+
 /// What is asked.
 #[derive(Debug, Clone)]
 pub(crate) struct Questions {
-    /// Where the application listens.
+    /// How much is asked.
+    pub(crate) depth: Depth,
+    /// Where the application listens; 0 when nobody asks there.
     pub(crate) port: u16,
     /// Paths to GET, the health check first.
     pub(crate) paths: Vec<String>,
@@ -37,21 +58,45 @@ pub(crate) struct Questions {
     pub(crate) start_limit: Duration,
 }
 
+impl Questions {
+    /// What a person can do when an image does not run here.
+    fn way_out(&self) -> String {
+        let less = match self.depth {
+            Depth::Http => "`--prove port` or `--prove start` asks for less, `--prove none` for nothing",
+            Depth::Port => "`--prove start` asks for less, `--prove none` for nothing",
+            _ => "`--prove none` starts nothing",
+        };
+        format!(
+            "its log is above. If it needs a setting, give it with `--probe-env NAME=VALUE`; if it needs something that is \
+             not here, such as a database, {less}"
+        )
+    }
+
+    /// The paths that are asked: none unless answers are to be compared.
+    pub(crate) fn asked(&self) -> &[String] {
+        if self.depth == Depth::Http { &self.paths } else { &[] }
+    }
+}
+
 /// The outcome of the proof.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Proof {
     /// Nothing went wrong.
     pub passed: bool,
-    /// The port asked.
+    /// How much was proved.
+    pub depth: Depth,
+    /// The port asked; 0 when none was.
     pub port: u16,
     /// The answers, path by path.
     pub probes: Vec<Probe>,
     /// How the old image ran; absent when it was not built.
     pub before: Option<Behaviour>,
-    /// How the new image ran.
-    pub after: Behaviour,
+    /// How the new image ran; absent when nothing was to be proved.
+    pub after: Option<Behaviour>,
     /// The new image ran on a read-only root.
     pub read_only_root: bool,
+    /// What could not be enforced on this machine: `read-only root`, `network`.
+    pub not_enforced: Vec<String>,
     /// What went wrong, in words.
     pub failures: Vec<String>,
 }
@@ -85,6 +130,23 @@ pub struct Probe {
     pub same: bool,
 }
 
+impl Proof {
+    /// Nothing was asked, so nothing is wrong.
+    fn skipped() -> Self {
+        Self {
+            passed: true,
+            depth: Depth::None,
+            port: 0,
+            probes: Vec::new(),
+            before: None,
+            after: None,
+            read_only_root: false,
+            not_enforced: Vec::new(),
+            failures: Vec::new(),
+        }
+    }
+}
+
 impl Probe {
     fn only_body_differs(&self) -> bool {
         !self.same && self.before == Some(self.after)
@@ -107,7 +169,16 @@ pub(crate) fn prove(
     questions: &Questions,
     events: &dyn Events,
 ) -> Result<Proof, Failure> {
+    if questions.depth == Depth::None {
+        return Ok(Proof::skipped());
+    }
+    let together = workspace.host.isolation == Isolation::Namespaces;
     let (old, new) = std::thread::scope(|scope| {
+        if !together {
+            // they share a network, and so the port
+            let old = before.map(|built| serve(workspace, built, "before", false, questions, events));
+            return (old, serve(workspace, after, "after", true, questions, events));
+        }
         let old = before.map(|built| scope.spawn(|| serve(workspace, built, "before", false, questions, events)));
         let new = serve(workspace, after, "after", true, questions, events);
         let old = old.map(|thread| {
@@ -126,21 +197,28 @@ pub(crate) fn prove(
     })?;
     let new = new?;
     let proof = compare(old.as_ref(), &new, &[], questions);
-    match (before, &old) {
+    let proof = match (before, &old) {
         // a body that differs may differ with every start (a time, an id): the old image is asked once more to know
         (Some(built), Some(old)) if proof.probes.iter().any(Probe::only_body_differs) => {
             let again = serve(workspace, built, "before", false, questions, events)?;
-            Ok(compare(Some(old), &new, &again.answers, questions))
+            compare(Some(old), &new, &again.answers, questions)
         }
-        _ => Ok(proof),
-    }
+        _ => proof,
+    };
+    let not_enforced = isolation::not_enforced(workspace.host.isolation, &room(questions, true));
+    Ok(Proof { read_only_root: together, not_enforced, ..proof })
+}
+
+/// What a container is given.
+fn room(questions: &Questions, read_only: bool) -> Overrides {
+    Overrides { env: questions.env.clone(), read_only, isolated: true, ..Overrides::default() }
 }
 
 /// Compares the answers; `again` are those of a second start of the old image, where there was one.
 fn compare(old: Option<&Served>, new: &Served, again: &[[Answer; 2]], questions: &Questions) -> Proof {
     let mut failures = Vec::new();
     let mut probes = Vec::new();
-    for (index, path) in questions.paths.iter().enumerate() {
+    for (index, path) in questions.asked().iter().enumerate() {
         let [after, _] = &new.answers[index];
         let probe = if let Some([first, second]) = old.map(|old| &old.answers[index]) {
             let restarted = again.get(index).is_some_and(|[restarted, _]| restarted.body != first.body);
@@ -166,11 +244,13 @@ fn compare(old: Option<&Served>, new: &Served, again: &[[Answer; 2]], questions:
     }
     Proof {
         passed: failures.is_empty(),
+        depth: questions.depth,
         port: questions.port,
         probes,
         before: old.map(|old| old.behaviour.clone()),
-        after: new.behaviour.clone(),
+        after: Some(new.behaviour.clone()),
         read_only_root: true,
+        not_enforced: Vec::new(),
         failures,
     }
 }
@@ -221,16 +301,23 @@ fn serve(
     questions: &Questions,
     events: &dyn Events,
 ) -> Result<Served, Failure> {
-    let overrides = Overrides { env: questions.env.clone(), read_only, isolated: true, ..Overrides::default() };
+    let overrides = room(questions, read_only);
     let name = format!("the image {which}");
     // the builder's own directories: nothing is unpacked again
     let chain = built.root.chain(&workspace.build_state(), events).map_err(|error| Failure::from_error(&error))?;
     let image = &built.image;
     let prepared = prepare(workspace, image, Some(chain), &overrides, events)?;
+    if workspace.host.isolation == Isolation::Chroot && probe::listens(questions.port) {
+        return Err(Failure::tool(format!("something else listens on port {} of this machine", questions.port))
+            .hint("without namespaces the images share this machine's network: stop it, or name another --port"));
+    }
     let mut container = plim_sandbox::start(&prepared.spec).map_err(|error| sandbox_failure(&name, &error))?;
-    let start_ms = wait_for_port(&mut container, which, questions, events)?;
+    let start_ms = match questions.depth {
+        Depth::Start => keeps_running(&mut container, which, questions, events)?,
+        _ => wait_for_port(&mut container, which, questions, events)?,
+    };
     let mut answers = Vec::new();
-    for path in &questions.paths {
+    for path in questions.asked() {
         let ask = || probe::get(questions.port, path, ANSWER_LIMIT);
         let pair = container
             .in_network(|| Ok([ask()?, ask()?]))
@@ -248,6 +335,35 @@ fn serve(
     Ok(Served { behaviour: Behaviour { user, start_ms, stop_ms, stopped }, answers })
 }
 
+/// Waits until the application has run for a while without ending.
+fn keeps_running(
+    container: &mut Container,
+    which: &str,
+    questions: &Questions,
+    events: &dyn Events,
+) -> Result<u64, Failure> {
+    let began = Instant::now();
+    while began.elapsed() < SETTLED {
+        still_running(container, which, "it had run for five seconds", questions)?;
+        if events.cancelled() {
+            return Err(Failure::tool("interrupted"));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    Ok(SETTLED.as_millis() as u64)
+}
+
+/// Fails with the log when the container has ended.
+fn still_running(container: &mut Container, which: &str, until: &str, questions: &Questions) -> Result<(), Failure> {
+    let Some(exit) = container.try_wait().map_err(|error| sandbox_failure(which, &error))? else { return Ok(()) };
+    let how = match exit.signal {
+        Some(signal) => format!("was ended by signal {signal}"),
+        None => format!("ended with exit code {}", exit.code),
+    };
+    let failure = Failure::subject(format!("the image {which} {how} before {until}")).hint(questions.way_out());
+    Err(failed(container, failure))
+}
+
 fn wait_for_port(
     container: &mut Container,
     which: &str,
@@ -257,16 +373,7 @@ fn wait_for_port(
     let began = Instant::now();
     let running = |error: &plim_sandbox::SandboxError| sandbox_failure(which, error);
     loop {
-        if let Some(exit) = container.try_wait().map_err(|error| running(&error))? {
-            let how = match exit.signal {
-                Some(signal) => format!("was ended by signal {signal}"),
-                None => format!("ended with exit code {}", exit.code),
-            };
-            let failure =
-                Failure::subject(format!("the image {which} {how} before it listened on port {}", questions.port))
-                    .hint("--start, --port and --probe-env say how the application is started; its log is above");
-            return Err(failed(container, failure));
-        }
+        still_running(container, which, &format!("it listened on port {}", questions.port), questions)?;
         if container.in_network(|| probe::listens(questions.port)).map_err(|error| running(&error))? {
             return Ok(began.elapsed().as_millis() as u64);
         }
@@ -279,7 +386,7 @@ fn wait_for_port(
                 questions.port,
                 questions.start_limit.as_secs()
             ))
-            .hint("--port names another port, --start-timeout waits longer; its log is above");
+            .hint(format!("--port names another port, --start-timeout waits longer; {}", questions.way_out()));
             return Err(failed(container, failure));
         }
         std::thread::sleep(LOOK_AGAIN);
@@ -353,7 +460,13 @@ mod tests {
     }
 
     fn questions() -> Questions {
-        Questions { port: 8080, paths: vec!["/".to_owned()], env: Vec::new(), start_limit: Duration::from_secs(1) }
+        Questions {
+            depth: Depth::Http,
+            port: 8080,
+            paths: vec!["/".to_owned()],
+            env: Vec::new(),
+            start_limit: Duration::from_secs(1),
+        }
     }
 
     #[test]
@@ -377,6 +490,15 @@ mod tests {
         assert!(compare(Some(&first), &body(r#"{"since": 3}"#), &again, &questions()).passed);
         assert!(!compare(Some(&first), &body(r#"{"error": 3}"#), &again, &questions()).passed);
         assert!(!compare(Some(&first), &body(r#"{"since": 3}"#), &first.answers, &questions()).passed);
+    }
+
+    #[test]
+    fn only_a_full_proof_asks_for_answers() {
+        let questions = |depth| Questions { depth, ..questions() };
+        assert_eq!(questions(Depth::Http).asked(), ["/"]);
+        assert!(questions(Depth::Port).asked().is_empty());
+        let proof = compare(Some(&served(["a", "a"], 200)), &served(["b", "b"], 500), &[], &questions(Depth::Port));
+        assert!(proof.passed && proof.probes.is_empty());
     }
 
     #[test]

@@ -128,6 +128,12 @@ impl Ending<'_> {
     }
 }
 
+/// Returns who owns the files that the program may write: the user that it runs as.
+pub(super) fn owner(project: &Project) -> String {
+    let (name, _) = user(project, false, &mut Vec::new());
+    name
+}
+
 fn exposed(project: &Project, profile: &StackProfile) -> Vec<String> {
     let mut ports: Vec<String> = profile.port.iter().map(ToString::to_string).collect();
     for told in &project.evidence.declared.exposed {

@@ -93,6 +93,39 @@ const PYTHON: &[Group] = &[Group {
     ],
 }];
 
+const NODE: &[Group] = &[Group {
+    purpose: "installed packages, builds, caches and tests of Node.js",
+    patterns: &[
+        "**/node_modules",
+        "**/.npm",
+        "**/*.tsbuildinfo",
+        ".yarn/cache",
+        ".yarn/unplugged",
+        ".yarn/install-state.gz",
+        ".pnp.*",
+        ".pnpm-store",
+        "dist",
+        "build",
+        ".next",
+        ".nuxt",
+        ".output",
+        ".turbo",
+        ".cache",
+        "coverage",
+        ".nyc_output",
+        "**/__tests__",
+        "**/*.test.js",
+        "**/*.test.ts",
+        "**/*.spec.js",
+        "**/*.spec.ts",
+        ".eslintrc*",
+        ".prettierrc*",
+        ".husky",
+        ".nvmrc",
+        "npm-debug.log*",
+        "yarn-error.log",
+    ],
+}];
 const RUST: &[Group] = &[
     Group {
         purpose: "what cargo makes, and what only developers need",
@@ -131,6 +164,7 @@ pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str)
     let known: Vec<&str> = author.lines().map(|line| line.trim().trim_end_matches('/')).collect();
     let groups = COMMON.iter().chain(match profile.kind {
         StackKind::Python => PYTHON,
+        StackKind::Node => NODE,
         StackKind::Rust => RUST,
         _ => &[],
     });

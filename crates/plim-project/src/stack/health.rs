@@ -1,12 +1,12 @@
-//! The path that tells whether a program is well: what is the same in every language.
+//! What every language has in common when it is asked whether a program is well.
 
 use plim_dockerfile::{Command, HealthcheckTest};
 
-use crate::evidence::{Declared, Told};
+use crate::evidence::Declared;
 use crate::project::Choices;
 
 /// Paths by which programs say that they are well, the most telling first.
-pub(super) const PATHS: &[&str] = &[
+pub(crate) const PATHS: &[&str] = &[
     "/healthz",
     "/health",
     "/readyz",
@@ -25,17 +25,22 @@ pub(super) const PATHS: &[&str] = &[
 
 /// Returns the path that a person names and where: the flag, or the author's HEALTHCHECK. The place is the number of a line,
 /// none for the flag.
-pub(super) fn said(choices: &Choices, declared: &Declared) -> Option<(String, Option<usize>)> {
+pub(crate) fn said(choices: &Choices, author: &Declared) -> Option<(String, Option<usize>)> {
     if let Some(path) = &choices.health {
         return Some((path.clone(), None));
     }
-    let Told { value, line } = declared.healthcheck.as_ref()?;
-    let HealthcheckTest::Command(command) = &value.test else { return None };
+    declared(author).map(|(path, line)| (path, Some(line)))
+}
+
+/// Returns the path that the author's HEALTHCHECK asks for, and its line.
+pub(crate) fn declared(declared: &Declared) -> Option<(String, usize)> {
+    let told = declared.healthcheck.as_ref()?;
+    let HealthcheckTest::Command(command) = &told.value.test else { return None };
     let text = match command {
         Command::Shell(text) => text.value.clone(),
         Command::Exec(words) => words.iter().map(|word| word.value.as_str()).collect::<Vec<_>>().join(" "),
     };
-    path_of_url(&text).map(|path| (path, Some(*line)))
+    Some((path_of_url(&text)?, told.line))
 }
 
 /// Returns the path of the first URL in a text.
@@ -55,7 +60,7 @@ mod tests {
         let path = |text| path_of_url(text).unwrap_or_default();
         assert_eq!(path("curl -f http://localhost:8080/healthz || exit 1"), "/healthz");
         assert_eq!(path("wget -q http://127.0.0.1:80"), "/");
-        assert_eq!(path("python -c \"import urllib; urlopen('http://localhost/a/b')\""), "/a/b");
+        assert_eq!(path("node -e \"fetch('http://localhost/a/b')\""), "/a/b");
         assert_eq!(path_of_url("pg_isready"), None);
     }
 }

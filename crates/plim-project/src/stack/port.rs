@@ -18,7 +18,8 @@ pub(super) fn of_address(address: &str) -> Option<u16> {
     address.rsplit_once(':')?.1.parse().ok()
 }
 
-fn tcp(exposed: &str) -> Option<u16> {
+/// Returns the port of an EXPOSE, if it is one of TCP.
+pub(super) fn tcp(exposed: &str) -> Option<u16> {
     match exposed.split_once('/') {
         None => exposed.parse().ok(),
         Some((port, protocol)) if protocol.eq_ignore_ascii_case("tcp") => port.parse().ok(),

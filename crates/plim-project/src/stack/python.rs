@@ -15,7 +15,7 @@ use camino::Utf8Path;
 use plim_dockerfile::ignore::Patterns;
 
 use crate::error::DetectError;
-use crate::evidence::Declared;
+use crate::evidence::{Declared, Ecosystem, Purpose};
 use crate::folder::Folder;
 use crate::project::{Choices, Finding, Native, StackKind, StackProfile, Step};
 
@@ -157,7 +157,20 @@ fn is_own_folder(path: &str) -> bool {
     plain && path.starts_with('/') && path != "/root" && !path.starts_with("/root/") && !SHARED.contains(&path)
 }
 
+/// The version that is wanted, else the author's.
 fn python_version(context: &Context<'_>) -> (Minor, String) {
+    let (authors, why) = authors_version(context);
+    match context.choices.version_of(StackKind::Python) {
+        Some(wanted) => match Minor::parse(&wanted.version) {
+            Some(version) if version == authors => (authors, why),
+            Some(version) => (version, format!("{}; the project has {authors} ({why})", wanted.why)),
+            None => (authors, why),
+        },
+        None => (authors, why),
+    }
+}
+
+fn authors_version(context: &Context<'_>) -> (Minor, String) {
     if let Some(base) = &context.declared.base
         && let Some(minor) = Minor::of_image(&base.value)
     {
@@ -189,18 +202,22 @@ fn project_name(context: &Context<'_>) -> String {
 
 /// Commands of the author that make files from the sources, such as Django's `collectstatic`.
 fn prepare_steps(context: &Context<'_>, workdir: &str, has_deps: bool) -> Vec<Step> {
-    let step = |told: &crate::evidence::Told<Vec<String>>| {
-        let mut words = told.value.clone();
+    let is_script = |words: &[String]| matches!(words, [python, script, ..] if python.starts_with("python") && Utf8Path::new(script).extension() == Some("py"));
+    let commands = context.declared.commands.iter().filter(|command| {
+        !command.nested && command.purpose() == Purpose::Build(Ecosystem::Python) && is_script(&command.words)
+    });
+    let step = |command: &crate::evidence::RunCommand| {
+        let mut words = command.words.clone();
         "python3".clone_into(&mut words[0]);
         let path = if has_deps { format!("PYTHONPATH={DEPS} ") } else { String::new() };
         Step {
             command: format!("cd {workdir} && {path}{}", crate::command::quote(&words)),
             caches: Vec::new(),
             comment: "files that the application makes from its sources".to_owned(),
-            why: context.at(told.line),
+            why: context.at(command.line),
         }
     };
-    context.declared.prepare.iter().map(step).collect()
+    commands.map(step).collect()
 }
 
 fn native(plan: &Plan) -> Vec<Native> {

@@ -166,6 +166,7 @@ pub(crate) fn profile(
             system: packages.build,
             args,
             env,
+            ..Install::default()
         },
         left_out: left_out(folder, &workspace, &build_inputs),
         build_inputs,

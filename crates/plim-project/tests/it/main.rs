@@ -1,6 +1,7 @@
 //! Projects of every layout, from folder to Dockerfile.
 
 mod ambiguity;
+mod corpus;
 mod ignore;
 mod layouts;
 mod rust;

@@ -48,7 +48,7 @@ pub(super) fn mount(
     Ok(())
 }
 
-fn names(target: &BStr) -> impl Iterator<Item = &[u8]> {
+pub(super) fn names(target: &BStr) -> impl Iterator<Item = &[u8]> {
     target.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
 }
 
@@ -78,7 +78,7 @@ fn files(
     Ok(())
 }
 
-fn hosts(spec: &Spec) -> String {
+pub(super) fn hosts(spec: &Spec) -> String {
     let mut text = format!("127.0.0.1 localhost {}\n::1 localhost ip6-localhost ip6-loopback\n", spec.hostname);
     for (name, address) in &spec.extra_hosts {
         // writing to a string cannot fail

@@ -23,14 +23,24 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::SETFCAP);
 
+/// What a process that is to become the command may do so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Everything.
+    All,
+    /// What its container allows; what cannot be dropped is not there or stays.
+    Some,
+}
+
 /// Gives up everything but the usual capabilities and becomes the user. `filter` installs the system call filter at the
 /// one moment at which it can be: while the right to is still there, and before the user changes.
 pub(super) fn drop(
     account: &Account,
     no_new_privs: bool,
+    rights: Rights,
     filter: impl FnOnce() -> Result<(), Fault>,
 ) -> Result<(), Fault> {
-    limit_bounding_set()?;
+    limit_bounding_set(rights)?;
     // older kernels have no ambient set
     let _ = rustix::thread::clear_ambient_capability_set();
     if no_new_privs {
@@ -47,12 +57,15 @@ pub(super) fn drop(
     rustix::thread::set_thread_res_gid(gid, gid, gid).step(step)?;
     filter()?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).step(step)?;
-    let kept = if account.uid == 0 { KEPT } else { CapabilitySet::empty() };
+    let mut kept = if account.uid == 0 { KEPT } else { CapabilitySet::empty() };
+    if rights == Rights::Some {
+        kept = kept.intersection(rustix::thread::capabilities(None).step(|| "read capabilities")?.permitted);
+    }
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
     rustix::thread::set_capabilities(None, sets).step(|| "drop capabilities")
 }
 
-fn limit_bounding_set() -> Result<(), Fault> {
+fn limit_bounding_set(rights: Rights) -> Result<(), Fault> {
     for number in 0..u64::BITS {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         if KEPT.contains(capability) {
@@ -62,6 +75,7 @@ fn limit_bounding_set() -> Result<(), Fault> {
             Ok(()) => {}
             // beyond the last one that this kernel knows
             Err(Errno::INVAL) => break,
+            Err(Errno::PERM) if rights == Rights::Some => break,
             Err(error) => return Err(error).step(|| "drop capabilities"),
         }
     }

@@ -14,10 +14,12 @@ use crate::probe::{Support, with_cause};
 use crate::spec::Network;
 use crate::sys::{self, Forked};
 
-pub(super) fn probe() -> Support {
+pub(crate) fn probe() -> Support {
+    // changes nothing, but has to be allowed
+    let chroot = rustix::process::geteuid().is_root() && rustix::process::chroot(c"/").is_ok();
     match try_all() {
-        Ok(support) => support,
-        Err(fault) => Support { reason: Some(with_cause(&SandboxError::from(fault))), ..Support::default() },
+        Ok(support) => Support { chroot, ..support },
+        Err(fault) => Support { chroot, reason: Some(with_cause(&SandboxError::from(fault))), ..Support::default() },
     }
 }
 
@@ -47,8 +49,8 @@ fn inside() -> Support {
         Err(fault) => return Support { reason: because(fault), ..Support::default() },
     };
     match try_overlay(workshop) {
-        Ok(()) => Support { overlay: true, namespaces: true, reason: None },
-        Err(fault) => Support { overlay: false, namespaces: true, reason: because(fault) },
+        Ok(()) => Support { overlay: true, namespaces: true, ..Support::default() },
+        Err(fault) => Support { namespaces: true, reason: because(fault), ..Support::default() },
     }
 }
 

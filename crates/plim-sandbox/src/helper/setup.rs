@@ -64,7 +64,7 @@ fn become_command(spec: &Spec, grounds: &Grounds, teller: &mut Teller) -> Result
 
     rustix::process::umask(Mode::from(0o022));
     limits::set(files, &spec.ulimits)?;
-    privileges::drop(&account, spec.no_new_privs, || seccomp::install(spec.skip_fsync))?;
+    privileges::drop(&account, spec.no_new_privs, privileges::Rights::All, || seccomp::install(spec.skip_fsync))?;
     sys::reset_signals();
     // changing the user has cut the tie
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).step(|| "tie process 1 to its helper")?;
@@ -141,7 +141,7 @@ fn enter(tree: &Tree, read_only: bool, cwd: &BStr, create_cwd: bool) -> Result<(
 }
 
 /// Makes a missing working directory, 0755 and root's. The root is the container's by now, links lead nowhere else.
-fn create_directories(cwd: &BStr) -> Result<(), Fault> {
+pub(super) fn create_directories(cwd: &BStr) -> Result<(), Fault> {
     let ends = cwd.find_iter(b"/").filter(|end| *end > 0).chain([cwd.len()]);
     for end in ends {
         match rustix::fs::mkdir(cwd[..end].as_bytes(), Mode::from(0o755)) {
@@ -152,7 +152,7 @@ fn create_directories(cwd: &BStr) -> Result<(), Fault> {
     Ok(())
 }
 
-fn enter_directory(cwd: &BStr) -> Result<(), Fault> {
+pub(super) fn enter_directory(cwd: &BStr) -> Result<(), Fault> {
     rustix::process::chdir(cwd.as_bytes()).map_err(|error| directory_fault(cwd, error))?;
     // a directory reached through a descriptor of the host would have no path inside (CVE-2024-21626)
     match rustix::process::getcwd(Vec::new()) {

@@ -91,6 +91,10 @@ fn source(source: &MountSource) -> Result<Source, Fault> {
             let (fd, kind) = open_any(path)?;
             Source::Path { fd, kind, read_only: *read_only }
         }
+        MountSource::Moved { path, .. } => {
+            let (fd, kind) = open_any(path)?;
+            Source::Path { fd, kind, read_only: false }
+        }
         MountSource::Scratch { path } => match open_any(path)? {
             (fd, Kind::Directory) => Source::Union { lower: vec![fd], path: BString::default(), writable: true },
             // overlays are made of directories: take the file's own
@@ -120,7 +124,7 @@ fn open(path: &Path) -> Result<OwnedFd, Fault> {
         .step(|| format!("open {}", path.display()))
 }
 
-fn open_any(path: &Path) -> Result<(OwnedFd, Kind), Fault> {
+pub(super) fn open_any(path: &Path) -> Result<(OwnedFd, Kind), Fault> {
     let fd = open(path)?;
     let stat = rustix::fs::fstat(&fd).step(|| format!("read {}", path.display()))?;
     let kind = if FileType::from_raw_mode(stat.st_mode).is_dir() { Kind::Directory } else { Kind::File };
@@ -128,7 +132,7 @@ fn open_any(path: &Path) -> Result<(OwnedFd, Kind), Fault> {
 }
 
 /// The host's name servers; a host without any is no error.
-fn resolv_conf() -> Option<Vec<u8>> {
+pub(super) fn resolv_conf() -> Option<Vec<u8>> {
     let mut text = Vec::new();
     File::open("/etc/resolv.conf").ok()?.take(RESOLV_LIMIT).read_to_end(&mut text).ok()?;
     Some(text)

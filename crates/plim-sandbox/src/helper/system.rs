@@ -83,7 +83,7 @@ fn existing(tree: &Tree, path: &str) -> Result<Option<Place>, Fault> {
 
 /// A mount point for one of the kernel's file systems. It must not be a link: what is mounted there would show up
 /// somewhere else than where everything looks for it.
-fn directory(tree: &Tree, path: &str, recorder: &mut dyn Recorder) -> Result<Place, Fault> {
+pub(super) fn directory(tree: &Tree, path: &str, recorder: &mut dyn Recorder) -> Result<Place, Fault> {
     let place = tree.ensure(path.into(), Kind::Directory, recorder).step(|| format!("make the mount point {path}"))?;
     if place.path != path.trim_start_matches('/') || place.kind != Kind::Directory {
         return Err(Fault::Invalid(format!("{path} of the image is not a directory")));

@@ -5,11 +5,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bstr::BString;
-use plim_sandbox::{Container, Exit, Network, RootFs, SandboxError, Spec, start};
+use plim_sandbox::{
+    Container, Exit, Isolation, Mount, MountSource, Network, RootFs, SandboxError, Secret, Spec, start,
+};
 
 use crate::Case;
 use crate::fixture::{Fixture, listing};
@@ -24,9 +26,9 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Longer than anything here takes on a loaded machine; nothing depends on it when all is well.
-const LONG: Duration = Duration::from_mins(1);
+pub const LONG: Duration = Duration::from_mins(1);
 
-fn until(mut condition: impl FnMut() -> bool) {
+pub fn until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONG;
     while !condition() {
         assert!(Instant::now() < deadline, "it did not happen");
@@ -83,25 +85,45 @@ fn dropping_kills(fixture: &Fixture) {
 /// What this program does when a case starts it as a caller that will be killed.
 pub fn as_caller() {
     let mut args = std::env::args().skip(1).map(PathBuf::from);
-    let (Some(lower), Some(upper), Some(work)) = (args.next(), args.next(), args.next()) else { return };
-    let root = RootFs::Overlay { lower: vec![lower], upper, work };
-    let script = ["sh", "-c", "trap '' HUP TERM; sleep 100000"].map(BString::from).to_vec();
-    let container = start(&Spec { args: script, ..Spec::new(root) }).unwrap();
+    let Some(first) = args.next() else { return };
+    let script = |text: &str| ["sh", "-c", text].map(BString::from).to_vec();
+    let spec = if let (Some(upper), Some(work)) = (args.next(), args.next()) {
+        let root = RootFs::Overlay { lower: vec![first], upper, work };
+        Spec { args: script("trap '' HUP TERM; sleep 100000"), ..Spec::new(root) }
+    } else {
+        // one directory is the root of a command without namespaces
+        let bytes = Secret::new(b"hunter2".to_vec());
+        let source = MountSource::Content { bytes, mode: 0o400, uid: 0, gid: 0 };
+        Spec {
+            args: script("trap '' HUP TERM; sleep 314159 & sleep 314159"),
+            isolation: Isolation::Chroot,
+            mounts: vec![Mount { target: "/run/secrets/token".into(), source }],
+            ..Spec::new(RootFs::Dir(first))
+        }
+    };
+    let container = start(&spec).unwrap();
     println!("{}", container.pid());
     std::thread::sleep(LONG);
 }
 
-fn a_killed_caller_takes_all_with_it(fixture: &Fixture) {
-    let layer = fixture.layer();
-    let mut caller = Command::new(std::env::current_exe().unwrap())
-        .arg0("this-test-calls")
-        .args([&fixture.lower(), &layer.upper, &layer.work])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+/// Starts this program as a caller.
+pub fn caller(args: &[&PathBuf]) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg0("this-test-calls").args(args).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// The process id that a caller prints.
+pub fn first_line(caller: &mut Child) -> String {
     let mut pid = String::new();
     BufReader::new(caller.stdout.take().unwrap()).read_line(&mut pid).unwrap();
-    let process = format!("/proc/{}", pid.trim());
+    pid.trim().to_owned()
+}
+
+fn a_killed_caller_takes_all_with_it(fixture: &Fixture) {
+    let layer = fixture.layer();
+    let mut caller = caller(&[&fixture.lower(), &layer.upper, &layer.work]);
+    let pid = first_line(&mut caller);
+    let process = format!("/proc/{pid}");
     assert!(fs::exists(&process).unwrap(), "{pid}");
     caller.kill().unwrap();
     caller.wait().unwrap();
@@ -109,15 +131,19 @@ fn a_killed_caller_takes_all_with_it(fixture: &Fixture) {
     until(|| listing(&layer.upper).is_empty());
 }
 
+/// The helper that watches over a container.
+pub fn helper_of(container: &Container) -> rustix::process::Pid {
+    let status = fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
+    let helper = status.lines().find_map(|line| line.strip_prefix("PPid:\t")).unwrap();
+    rustix::process::Pid::from_raw(helper.parse().unwrap()).unwrap()
+}
+
 fn a_dead_helper_is_cleaned_up_after(fixture: &Fixture) {
     let layer = fixture.layer();
     let mut container = start(&fixture.spec(&layer, "echo ready; sleep 100000")).unwrap();
     until(|| says(&container, "ready"));
     assert!(layer.upper.join("proc").exists(), "the mount point is there while it is needed");
-    let status = fs::read_to_string(format!("/proc/{}/status", container.pid())).unwrap();
-    let helper = status.lines().find_map(|line| line.strip_prefix("PPid:\t")).unwrap().parse().unwrap();
-    rustix::process::kill_process(rustix::process::Pid::from_raw(helper).unwrap(), rustix::process::Signal::KILL)
-        .unwrap();
+    rustix::process::kill_process(helper_of(&container), rustix::process::Signal::KILL).unwrap();
     let process = format!("/proc/{}", container.pid());
     assert!(matches!(container.wait_timeout(LONG), Err(SandboxError::Helper(_))));
     until(|| !fs::exists(&process).unwrap());

@@ -14,6 +14,7 @@
 
 mod background;
 mod boundaries;
+mod chroot;
 mod fixture;
 mod layers;
 mod mounts;
@@ -44,7 +45,15 @@ fn main() -> ExitCode {
         Err(reason) => return skip(&reason),
     };
     let filters: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let groups = [running::CASES, users::CASES, mounts::CASES, layers::CASES, boundaries::CASES, background::CASES];
+    let groups = [
+        running::CASES,
+        users::CASES,
+        mounts::CASES,
+        layers::CASES,
+        boundaries::CASES,
+        background::CASES,
+        chroot::CASES,
+    ];
     let cases: Vec<&Case> = groups.into_iter().flatten().collect();
     let chosen = cases.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
     let (mut passed, mut failed) = (0, 0);

@@ -1,0 +1,171 @@
+//! The Dockerfile of a Node.js project.
+
+use camino::Utf8Path;
+use minijinja::{Value, context};
+
+use super::ending::{self, Ending};
+use super::parts::{self, at, copies, found, manifests, pair, steps};
+use super::{RewriteOptions, libraries, text};
+use crate::project::{Artifact, Project, StackProfile};
+use crate::stack::node::{GLOBALS, needs_full_base, wants_openssl, writable};
+
+const TEMPLATE: &str = include_str!("templates/node.dockerfile");
+
+/// The versions of Node.js for which there is a runtime base without a shell.
+const DISTROLESS: &[&str] = &["20", "22", "24"];
+
+/// Variables with a name like that are written into what front ends are built to.
+const PUBLIC: &[&str] =
+    &["NEXT_PUBLIC_", "VITE_", "REACT_APP_", "NUXT_PUBLIC_", "GATSBY_", "PUBLIC_", "VUE_APP_", "NEXT_TELEMETRY"];
+
+/// The image that the program runs on.
+struct Runtime {
+    base: String,
+    why: String,
+    comment: &'static str,
+    node: &'static str,
+    /// It has no package manager.
+    distroless: bool,
+}
+
+/// Fills in the template. Returns it with the reasons still in it, and notes for the user.
+pub(super) fn render(
+    project: &Project,
+    profile: &StackProfile,
+    options: RewriteOptions,
+) -> Result<(String, Vec<String>), minijinja::Error> {
+    let declared = &project.evidence.declared;
+    let mut notes = Vec::new();
+    let version = &profile.version;
+    let runtime = runtime(profile, options, &mut notes);
+    let (build_base, build_base_why) = match needs_full_base(profile, declared) {
+        Some(why) => (format!("docker.io/library/node:{version}"), format!("with compilers: {why}")),
+        None => (format!("docker.io/library/node:{version}-slim"), found(profile, "Node.js ")),
+    };
+    let fixed =
+        [vec![runtime.node.to_owned()], profile.start.iter().take(profile.entrypoint).skip(1).cloned().collect()]
+            .concat();
+    let ask = |port: u16, path: &str| {
+        let code = format!(
+            "fetch('http://127.0.0.1:{port}{path}').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"
+        );
+        vec![runtime.node.to_owned(), "-e".to_owned(), code]
+    };
+    // fetch is part of node since version 18
+    let has_fetch = version.parse::<u32>().is_ok_and(|major| major >= 18);
+    let ending = Ending {
+        env: &[("NODE_ENV", "production")],
+        env_why: "how servers are run; what the program and the previous file set",
+        not_env: &["NPM_", "npm_", "YARN_", "PNPM_", "COREPACK_"],
+        user_known: runtime.distroless,
+        entrypoint: &fixed,
+        ask: has_fetch.then_some((&ask, "node")),
+        check: None,
+    };
+    let ending = ending.context(project, profile, &mut notes);
+    let libraries = if runtime.distroless {
+        libraries::context(profile, &runtime.base)
+    } else {
+        context! { libraries => "", libraries_why => "", system => profile.system.join(" "), system_why => text::reason(&libraries::why(profile)) }
+    };
+
+    let builds = !profile.build.is_empty();
+    let prunes = !profile.install.prune.is_empty();
+    // a stage of its own keeps the pruned packages while only the sources change
+    let packages_stage = if builds && prunes { "production" } else { "dependencies" };
+    let everything = builds && profile.artifacts.iter().any(|artifact| artifact.path.as_str().is_empty());
+    let globals: Vec<String> = profile
+        .start
+        .iter()
+        .filter_map(|word| word.strip_prefix(GLOBALS)?.split('/').nth(1))
+        .map(|name| format!("{GLOBALS}/{name}"))
+        .collect();
+    let public: Vec<String> = declared
+        .env
+        .iter()
+        .filter(|told| builds && PUBLIC.iter().any(|prefix| told.value.0.starts_with(prefix)))
+        .map(|told| pair(&told.value))
+        .collect();
+    let secrets: Vec<Value> = profile
+        .install
+        .secrets
+        .iter()
+        .map(|path| {
+            let id = path.file_name().unwrap_or_default().trim_start_matches('.');
+            notes.push(format!("{path} holds a token: give it to the build with `--secret id={id},src={path}`"));
+            context! { id, target => format!("{}/{path}", profile.workdir) }
+        })
+        .collect();
+    let writable = writable(declared, &profile.workdir);
+    let context = context! {
+        build_base,
+        build_base_why => text::reason(&build_base_why),
+        openssl => wants_openssl(profile).map(|native| text::reason(&format!("{} looks for it ({})", native.name, native.why))),
+        install_env => profile.install.env.iter().map(pair).collect::<Vec<_>>(),
+        manifests => manifests(profile),
+        secrets,
+        install => steps(&profile.install.steps),
+        installs => !profile.install.names.is_empty() || builds,
+        has_packages => !profile.install.names.is_empty() || (builds && !prunes),
+        public,
+        builds,
+        inputs => copies(&profile.build_inputs, ".", "a file or folder of the program"),
+        build => steps(&profile.build),
+        everything,
+        prune => steps(&profile.install.prune),
+        packages_stage,
+        writable => writable.iter().map(|(path, line)| context! { path, why => at(project, *line) }).collect::<Vec<_>>(),
+        writable_owner => ending::owner(project),
+        runtime_comment => runtime.comment,
+        runtime_base => runtime.base,
+        runtime_base_why => text::reason(&runtime.why),
+        globals,
+        artifacts => if builds { built(profile) } else { copies(&profile.artifacts, ".", "a file or folder of the program") },
+    };
+    Ok((parts::fill(TEMPLATE, [context, ending, libraries])?, notes))
+}
+
+/// COPY instructions for the artifacts of the build stage.
+fn built(profile: &StackProfile) -> Vec<Value> {
+    let absolute = |artifact: &Artifact| Artifact {
+        path: Utf8Path::new(&profile.workdir).join(&artifact.path).as_str().trim_end_matches('/').into(),
+        ..artifact.clone()
+    };
+    let all: Vec<Artifact> = profile.artifacts.iter().map(absolute).collect();
+    copies(&all, ".", "what the build makes, and what the program reads beside it")
+}
+
+fn runtime(profile: &StackProfile, options: RewriteOptions, notes: &mut Vec<String>) -> Runtime {
+    let version = &profile.version;
+    let obstacle = if options.keep_shell {
+        Some("a shell was asked for".to_owned())
+    } else if let Some(native) = wants_openssl(profile) {
+        Some(format!("{} finds out with a shell and the program openssl which library it is to load", native.name))
+    } else if !DISTROLESS.contains(&version.as_str()) {
+        Some(format!(
+            "it runs on Node.js {version}; with {} the image could do without a shell and a package manager",
+            DISTROLESS.join(", ")
+        ))
+    } else {
+        None
+    };
+    match obstacle {
+        None => Runtime {
+            base: format!("gcr.io/distroless/nodejs{version}-debian13:nonroot"),
+            why: format!("Node.js {version} on Debian 13, without shell and package manager"),
+            comment: "the image: node, the packages and the program; no shell, no npm",
+            node: "/nodejs/bin/node",
+            distroless: true,
+        },
+        Some(obstacle) => {
+            notes.push(format!("the image is based on node:{version}-slim: {obstacle}"));
+            Runtime {
+                base: format!("docker.io/library/node:{version}-slim"),
+                why: obstacle,
+                comment: "the image: node, the packages and the program",
+                node: "/usr/local/bin/node",
+                distroless: false,
+            }
+        }
+    }
+}
