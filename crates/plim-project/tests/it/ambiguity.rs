@@ -55,9 +55,9 @@ fn two_stacks() {
     hint: choose with `--stack`, or with `[project] stack` in plim.toml
     ");
     assert!(folder.detect_with(&Choices { stack: Some(StackKind::Python), ..Choices::default() }).is_ok());
-    let node = folder.detect_with(&Choices { stack: Some(StackKind::Node), ..Choices::default() }).unwrap_err();
-    assert_snapshot!(told(&node), @r"
-    error: node projects cannot be rewritten yet (package.json shows one)
+    let go = folder.detect_with(&Choices { stack: Some(StackKind::Go), ..Choices::default() }).unwrap_err();
+    assert_snapshot!(told(&go), @r"
+    error: go projects cannot be rewritten yet (go.mod shows one)
     hint: `plim lint`, `plim build` and `plim analyze` work on the project's own Dockerfile and image all the same
     ");
 }

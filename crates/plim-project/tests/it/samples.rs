@@ -47,7 +47,7 @@ fn the_example_in_this_repository() {
 
 #[test]
 fn other_stacks_are_recognised_but_not_rewritten() {
-    for stack in ["node", "go", "java"] {
+    for stack in ["go", "java"] {
         let Some(root) = sample(&format!("../shared/fixtures/apps/{stack}")) else { return };
         match detect(&root, &Choices::default()) {
             Err(DetectError::Unsupported { stack: found, .. }) => assert_eq!(found.as_str(), stack),

@@ -61,6 +61,7 @@ impl Project {
             cwd: "/src".to_owned(),
             env: plain.env,
             words: plain.words,
+            ..RunCommand::default()
         });
         self
     }
@@ -72,6 +73,8 @@ impl Project {
             sources: vec![source.to_owned()],
             dest: dest.to_owned(),
             chown: None,
+            into: 1,
+            in_image: true,
         };
         self.declared.copies_from.push(Told { value, line });
         self
