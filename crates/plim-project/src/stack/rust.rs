@@ -31,7 +31,7 @@ use config::Config;
 use environment::Environment;
 use lock::Lock;
 use manifest::{Features, Package};
-use native::Needs;
+use native::{Needs, Switches};
 use sources::Sources;
 use start::Start;
 use steps::Order;
@@ -100,7 +100,8 @@ pub(crate) fn profile(
     let direct = direct(&closures.concat(), program, &features);
     let (needs, names) = if let Some(lock) = &lock {
         let reach = lock.reach(direct.iter().map(String::as_str));
-        (Needs::of(&reach), reach.packages().map(|locked| locked.name.clone()).collect())
+        let switches = Switches::of(&closures.concat(), program.package, &features);
+        (Needs::of(&reach, &switches), reach.packages().map(|locked| locked.name.clone()).collect())
     } else {
         found.push(Finding::new("versions are chosen anew by every build", "there is no Cargo.lock"));
         (Needs::without_lock(), direct.clone())

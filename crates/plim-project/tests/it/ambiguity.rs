@@ -57,6 +57,11 @@ fn two_stacks() {
     ");
     assert!(folder.detect_with(&Choices { stack: Some(StackKind::Python), ..Choices::default() }).is_ok());
     assert!(folder.detect_with(&Choices { stack: Some(StackKind::Node), ..Choices::default() }).is_ok());
+    let go = folder.detect_with(&Choices { stack: Some(StackKind::Go), ..Choices::default() }).unwrap_err();
+    assert_snapshot!(told(&go), @r"
+    error: go projects cannot be rewritten yet (go.mod shows one)
+    hint: `plim lint`, `plim build` and `plim analyze` work on the project's own Dockerfile and image all the same
+    ");
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Author {
             add(told.value.source.clone(), &told.value.dest, told.line);
         }
         self.everything = context.declared.copies_everything;
-        for told in &context.declared.copies_from {
+        for told in context.declared.copies_from.iter().filter(|told| told.value.in_image) {
             for source in &told.value.sources {
                 let Some(below) = below(source, root) else { continue };
                 if below.is_empty() {
@@ -242,7 +242,11 @@ fn placed(context: &Context<'_>, commands: &[RunCommand]) -> Vec<Placed> {
             let name = source.rsplit('/').next().unwrap_or_default();
             let into = &told.value.dest;
             let dest = if into.ends_with('/') { format!("{into}{name}") } else { into.clone() };
-            placed.push(Placed { binary, dest, line: told.line });
+            if told.value.in_image {
+                placed.push(Placed { binary, dest, line: told.line });
+            } else {
+                known.push((dest, binary, false, told.line));
+            }
         }
     }
     placed

@@ -1,7 +1,51 @@
 //! Dependencies that are more than Rust: which Debian packages building them takes, which libraries they load.
 
 use super::lock::{Locked, Reach};
+use super::manifest::{Features, Package};
 use crate::project::Native;
+
+/// Crates, and a part of the name of the feature by which they bring the sources of a library along or come in at all.
+const SWITCHES: &[(&str, &str)] = &[
+    ("openssl-sys", "vendored"),
+    ("libssh2-sys", "vendored"),
+    ("libdbus-sys", "vendored"),
+    ("libsqlite3-sys", "bundled"),
+    ("pq-sys", "bundled"),
+    ("aws-lc-fips-sys", "fips"),
+];
+
+/// The features that the packages of the project switch on, in themselves and in their dependencies, and all that they could.
+///
+/// A lock file holds what any feature asks for. Whether one is on is known as far as the project itself decides it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Switches {
+    on: Vec<String>,
+    possible: Vec<String>,
+}
+
+impl Switches {
+    /// Reads them from the packages that are compiled; `chosen` are the features of the program's own package.
+    pub(super) fn of(packages: &[&Package], program: &Package, chosen: &Features) -> Self {
+        let mut switches = Self::default();
+        let none = Features::default();
+        for package in packages {
+            let features = if package.dir == program.dir { chosen } else { &none };
+            switches.on.extend(package.features_on(features));
+            switches.on.extend(package.active(features).into_iter().flat_map(|dependency| dependency.features.clone()));
+            let all = package.features.iter().flat_map(|(name, list)| [name].into_iter().chain(list));
+            switches.possible.extend(all.cloned());
+            switches.possible.extend(package.dependencies.iter().flat_map(|dependency| dependency.features.clone()));
+        }
+        switches
+    }
+
+    /// Whether the project could switch a crate's feature on and does not.
+    fn is_off(&self, name: &str) -> bool {
+        let word = SWITCHES.iter().find(|(known, _)| *known == name).map(|(_, word)| *word);
+        let has = |list: &[String], word: &str| list.iter().any(|feature| feature.contains(word));
+        word.is_some_and(|word| has(&self.possible, word) && !has(&self.on, word))
+    }
+}
 
 /// Where the C code of a crate comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,11 +221,11 @@ pub(super) struct Needs {
 
 impl Needs {
     /// Sorts out the packages that are compiled for the program.
-    pub(super) fn of(reach: &Reach<'_>) -> Self {
+    pub(super) fn of(reach: &Reach<'_>, switches: &Switches) -> Self {
         let mut needs = Self::default();
         for locked in reach.packages().filter(|locked| locked.external) {
             match KNOWN.iter().find(|known| known.name == locked.name) {
-                Some(known) => needs.known(known, locked, reach),
+                Some(known) => needs.known(known, locked, reach, switches),
                 None if locked.name.ends_with("-sys") || locked.name.ends_with("_sys") => needs.unknown(locked),
                 None => {}
             }
@@ -196,11 +240,12 @@ impl Needs {
         Self { dynamic: Some(why()), full: Some(why()), ..Self::default() }
     }
 
-    fn known(&mut self, known: &Crate, locked: &Locked, reach: &Reach<'_>) {
+    fn known(&mut self, known: &Crate, locked: &Locked, reach: &Reach<'_>, switches: &Switches) {
         let from_system = match known.code {
+            Code::Bundled if switches.is_off(known.name) => return,
             Code::Bundled => false,
             Code::System => true,
-            Code::SystemUnless(source) => !reach.takes(known.name, source),
+            Code::SystemUnless(source) => !reach.takes(known.name, source) || switches.is_off(known.name),
             Code::Loads => {
                 // clang-sys loads the library of the generator, in the build
                 if reach.wanted_beside(known.name, &["clang-sys"]) || !reach.has("clang-sys") {

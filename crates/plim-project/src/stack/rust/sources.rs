@@ -89,7 +89,11 @@ impl Sources {
                 .ancestors()
                 .skip(1)
                 .any(|dir| !dir.as_str().is_empty() && folder.has(package.dir.join(dir).join("Cargo.toml")));
-            if matches!(first, "tests" | "benches" | "examples" | "target") || nested {
+            let for_tests = matches!(
+                path.file_name(),
+                Some("test.rs" | "tests.rs" | "testing.rs" | "test_utils.rs" | "test_util.rs" | "test_helpers.rs")
+            );
+            if matches!(first, "tests" | "benches" | "examples" | "target") || nested || for_tests {
                 continue;
             }
             let Some(text) = folder.text(path) else { continue };
@@ -100,11 +104,12 @@ impl Sources {
 
     fn read(&mut self, file: &Utf8Path, package: &Utf8Path, text: &str) {
         let tests = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
-        for (index, line) in text[..tests].lines().enumerate() {
+        let lines: Vec<&str> = text[..tests].lines().collect();
+        for (index, line) in lines.iter().enumerate() {
             let place = || format!("{file}:{}", index + 1);
             if let Some(port) = port_of_unspecified(line) {
                 self.ports[0].push((port, place()));
-            } else if let Some(port) = port_beside_word(line) {
+            } else if let Some(port) = port_beside_word(line).or_else(|| port_of_option(&lines, index)) {
                 self.ports[1].push((port, place()));
             }
         }
@@ -216,6 +221,29 @@ fn port_beside_word(line: &str) -> Option<u16> {
     })
 }
 
+/// The default of an option of clap: that of the attribute above a field `port: u16`, or behind `Arg::new("port")`.
+fn port_of_option(lines: &[&str], index: usize) -> Option<u16> {
+    /// The most lines that an option takes.
+    const FAR: usize = 14;
+    let line = lines[index].trim();
+    let default = |text: &&str| -> Option<u16> {
+        let (_, rest) = text.split_once("default_value")?;
+        let digits: String =
+            rest.chars().skip_while(|c| " _t=(\"".contains(*c)).take_while(char::is_ascii_digit).collect();
+        digits.parse().ok().filter(|port| !FOREIGN.contains(port))
+    };
+    let field = line.strip_prefix("pub ").unwrap_or(line);
+    if ["port: u16", "port: Option<u16>", "http_port: u16"].iter().any(|name| field.starts_with(name)) {
+        let above = lines[..index].iter().rev().take(FAR);
+        return above.take_while(|line| !line.trim().is_empty() && !line.trim().starts_with("pub ")).find_map(default);
+    }
+    if line.contains("Arg::new(\"port\")") {
+        let below = lines[index + 1..].iter().take(FAR);
+        return below.take_while(|line| !line.contains("Arg::new(")).find_map(default);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -250,6 +278,19 @@ mod tests {
         for line in ["import 1234", "let report = 8080;", "port: u16,", "fn port(a: [u8; 4096])", "port = 99999999"] {
             assert_eq!(port_beside_word(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn options_have_their_default_on_another_line() {
+        let of = |text: &str| {
+            let lines: Vec<&str> = text.lines().collect();
+            (0..lines.len()).find_map(|index| port_of_option(&lines, index))
+        };
+        assert_eq!(of("#[arg(long, short = 'p', default_value = \"80\")]\n/// Port\npub port: u16,"), Some(80));
+        assert_eq!(of("#[clap(\n    default_value_t = 8080\n)]\nport: u16,"), Some(8080));
+        assert_eq!(of("#[arg(default_value = \"1\")]\nthreads: u8,\n\npub port: u16,"), None);
+        assert_eq!(of("Arg::new(\"port\")\n    .long(\"port\")\n    .default_value(\"8000\"),"), Some(8000));
+        assert_eq!(of("Arg::new(\"port\")\n    .long(\"port\"),\nArg::new(\"n\").default_value(\"8\")"), None);
     }
 
     proptest! {

@@ -234,3 +234,17 @@ fn packages_go_to_the_stage_that_needs_them() {
     assert_eq!(profile.system, ["ffmpeg"]);
     assert!(!super::is_static(&profile));
 }
+
+#[test]
+fn what_a_feature_brings_along_counts_when_it_is_on() {
+    let lock = LOCK.replace("[\"cc\", \"pkg-config\"]", "[\"openssl-src\", \"pkg-config\"]");
+    let manifest =
+        "[package]\nname = \"shop\"\n[features]\nown-tls = [\"openssl/vendored\"]\n[dependencies]\nopenssl = \"1\"\n";
+    let files = [("Cargo.toml", manifest), ("Cargo.lock", lock.as_str()), ("src/main.rs", "fn main() {}")];
+    let off = Project::with(TWO_STAGES, &files).run(0, false, 4, "cargo build --release").profile().unwrap();
+    assert!(!super::is_static(&off));
+    assert_eq!(off.install.system, ["libssl-dev", "pkg-config"]);
+    let on = Project::with(TWO_STAGES, &files).run(0, false, 4, "cargo build --release -F own-tls").profile().unwrap();
+    assert!(super::is_static(&on));
+    assert_eq!(on.install.system, ["make", "perl"]);
+}

@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 use toml::{Table, Value};
 
-use super::{Manifest, join};
+use super::{Manifest, join, strings};
 use crate::error::DetectError;
 use crate::folder::line_of;
 
@@ -32,6 +32,7 @@ pub(in super::super) struct Dependency {
     /// Whether it is wanted on Linux.
     pub(in super::super) for_linux: bool,
     pub(in super::super) purpose: Use,
+    pub(in super::super) features: Vec<String>,
     /// The manifest and line that name it.
     pub(in super::super) place: String,
 }
@@ -95,6 +96,10 @@ fn read(
         None => None,
         Some(written) => Some(local(source, key, written)?),
     };
+    let mut features = strings(table.and_then(|table| table.get("features")));
+    if shared.is_some() {
+        features.extend(strings(own.and_then(|own| own.get("features"))));
+    }
     Ok(Dependency {
         key: key.to_owned(),
         package: text("package").unwrap_or(key).to_owned(),
@@ -103,6 +108,7 @@ fn read(
         optional: own.and_then(|own| own.get("optional")).and_then(Value::as_bool).unwrap_or(false),
         for_linux,
         purpose,
+        features,
         place: format!("{}:{}", manifest.path, line_of_key(&manifest.text, key)),
     })
 }
