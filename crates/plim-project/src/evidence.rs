@@ -4,6 +4,7 @@
 //! environment and which system packages. Every instruction becomes a [`Fact`] with its line, and each fact says whether it
 //! lives on in the rewritten file, was dropped and why, or was not understood and must be looked at.
 
+mod rebase;
 mod run;
 mod stages;
 mod witness;
@@ -12,6 +13,7 @@ use camino::Utf8PathBuf;
 use plim_dockerfile::{Command, Healthcheck};
 use serde::Serialize;
 
+pub(crate) use rebase::rebase;
 pub use run::SystemPackage;
 pub(crate) use run::without_runner;
 use stages::Stages;

@@ -5,6 +5,7 @@ mod explain;
 mod ignore;
 mod libraries;
 mod parts;
+mod prefix;
 mod python;
 mod text;
 
@@ -74,7 +75,7 @@ pub fn rewrite(project: &Project, profile: &StackProfile, options: &RewriteOptio
         StackKind::Python => python::render(project, profile, *options)?,
         other => return Err(RewriteError::Unsupported(other)),
     };
-    let (dockerfile, explain) = explain::split(&template);
+    let (dockerfile, explain) = explain::split(&prefix::prefix(&template, &project.below));
     let dockerignore = ignore::write(project, profile, &dockerfile);
     for fact in &project.evidence.facts {
         if fact.kept == Kept::Unknown {

@@ -1,8 +1,10 @@
 //! Projects of every layout, from folder to Dockerfile.
 
 mod ambiguity;
+mod compose;
 mod ignore;
 mod layouts;
+mod places;
 mod samples;
 
 use camino::{Utf8Path, Utf8PathBuf};
