@@ -36,6 +36,8 @@ pub struct ProjectConfig {
     pub stack: Option<String>,
     /// Folder of the project inside the repository.
     pub dir: Option<Utf8PathBuf>,
+    /// The stage of the project's Dockerfile that is its image.
+    pub target: Option<String>,
     /// The command that starts the application, as text or as a list of words.
     pub start: Option<StartCommand>,
     /// The port on which it listens.

@@ -36,8 +36,10 @@ use crate::{Failure, Kind, Workspace, aliases, housekeeping};
 pub struct OptimizeRequest {
     /// The project's folder.
     pub dir: Utf8PathBuf,
-    /// Its Dockerfile; none is DIR/Dockerfile, where there is one.
+    /// Its Dockerfile; none looks for one in the folder.
     pub file: Option<Utf8PathBuf>,
+    /// The stage of it that is the image; none is the last one.
+    pub target: Option<String>,
     /// Put the new files in place.
     pub write: bool,
     /// Do not build the project's own Dockerfile.
@@ -85,28 +87,26 @@ pub fn optimize(
     events: &dyn Events,
 ) -> Result<OptimizeReport, Failure> {
     let began = std::time::Instant::now();
-    let root = request.dir.canonicalize_utf8().map_err(|error| {
+    let dir = request.dir.canonicalize_utf8().map_err(|error| {
         Failure::caused(format!("failed to open {}", request.dir), &error).hint("give the project's folder")
     })?;
 
     // detect
-    let project = detect(workspace, request, &root)?;
+    let project = detect(workspace, request, &dir)?;
     let mut profile = profile(&project)?.clone();
     for found in &profile.found {
         events.note(&format!("{} ({})", found.what, found.why));
     }
-    // with several projects in DIR, everything happens in the folder of the chosen one
-    let root = project.root.clone();
-    let own = own_dockerfile(request, &root, events)?;
+    let own = own_dockerfile(&project, events)?;
 
-    let questions = questions(workspace, request, &profile)?;
+    let questions = questions(workspace, request, &project, &profile)?;
 
     // rewrite
-    let out = out_dir(&root)?;
+    let out = out_dir(&dir)?;
     let mut rewrite = rewritten(&project, &profile, &out)?;
 
     // build before, build after
-    let builds = Builds { workspace, request, root: &root, events };
+    let builds = Builds { workspace, request, project: &project, events };
     let mut fresh = Dockerfile::generated(&rewrite)?;
     let (old, mut new) = builds.both(own.as_ref().filter(|_| !request.no_before), &fresh)?;
     let before_inventory = old.as_ref().map(|old| side::inventory(workspace, &old.0.image, events)).transpose()?;
@@ -130,7 +130,7 @@ pub fn optimize(
         _ => "failed".to_owned(),
     };
     events.finish(task, &verdict, !proof.as_ref().is_ok_and(|proof| proof.passed));
-    let proof = proof?;
+    let proof = proof.map_err(|failure| with_needs(failure, &project))?;
 
     // measure
     let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), &profile, events)?;
@@ -146,7 +146,9 @@ pub fn optimize(
     let after = Side::new(&new.0.image, &after_inventory, new.1, rebuild.after);
 
     // keep and write
-    let name = image_name(&root);
+    // the project that was chosen gives its name, one that was found goes by the folder that was given
+    let chosen = request.project.is_some() || workspace.config.project.dir.is_some();
+    let name = image_name(if chosen { &project.root } else { &dir });
     tag(workspace, &format!("{name}:optimized"), &new.0.image)?;
     if let Some((built, _)) = &old {
         tag(workspace, &format!("{name}:before"), &built.image)?;
@@ -154,12 +156,13 @@ pub fn optimize(
     let layout = Layout::create(out.join("image"))?;
     copy::copy(&workspace.store, &layout, &new.0.image.descriptor, events)?;
     layout.tag("latest", &new.0.image.descriptor)?;
-    let written = if request.write && proof.passed { in_place(&root, own.as_ref(), &rewrite)? } else { Vec::new() };
+    let written =
+        if request.write && proof.passed { in_place(&dir, &project, own.as_ref(), &rewrite)? } else { Vec::new() };
 
     housekeeping::tidy(workspace, events);
 
     let report = OptimizeReport::new(report::Parts {
-        root: &root,
+        root: &dir,
         name,
         profile: &profile,
         own: own.as_ref().map(|own| own.name.clone()),
@@ -180,7 +183,7 @@ pub fn optimize(
     Ok(report)
 }
 
-fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> Result<Project, Failure> {
+fn detect(workspace: &Workspace, request: &OptimizeRequest, dir: &Utf8Path) -> Result<Project, Failure> {
     let config = &workspace.config.project;
     let stack = request.stack.as_ref().or(config.stack.as_ref()).map(|name| name.parse::<StackKind>());
     let start = match (&request.start, &config.start) {
@@ -197,16 +200,15 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, root: &Utf8Path) -> 
             Failure::caused("the start command cannot be run without a shell", &error)
                 .hint("give the program and its arguments; put shell code into a script of the project")
         })?,
+        start_from: None,
         port: request.port.or(config.port),
         health: request.health.clone().or_else(|| config.health.clone()),
         versions: versions(workspace, request),
         carry: BTreeMap::new(),
-        dockerfile: request.file.as_ref().map(|file| {
-            let file = file.canonicalize_utf8().unwrap_or_else(|_| file.clone());
-            file.strip_prefix(root).unwrap_or(&file).to_owned()
-        }),
+        dockerfile: request.file.as_deref().map(|file| named_file(file, dir)).transpose()?,
+        target: request.target.clone().or_else(|| config.target.clone()),
     };
-    plim_project::detect(root, &choices)
+    plim_project::detect(dir, &choices)
         .map_err(|error| Failure { kind: Kind::Subject, ..Failure::from_error(&error) }.maybe_hint(error.hint()))
 }
 
@@ -264,6 +266,10 @@ struct Dockerfile {
     path: Utf8PathBuf,
     text: Vec<u8>,
     ignore: Option<Patterns>,
+    /// The stage to build; none is the last one.
+    target: Option<String>,
+    /// Build arguments below those of the request.
+    build_args: Vec<(String, String)>,
 }
 
 impl Dockerfile {
@@ -275,32 +281,38 @@ impl Dockerfile {
             path: ".plim/Dockerfile".into(),
             text: rewrite.dockerfile.clone().into_bytes(),
             ignore: Some(ignore),
+            target: None,
+            build_args: Vec::new(),
         })
     }
 }
 
+/// The file of `-f`, named from where the command runs: relative to the project's folder if it is in it, else absolute. A
+/// link stays one, because its ignore file lies beside it.
+fn named_file(file: &Utf8Path, dir: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
+    let parent = file.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let parent = parent
+        .canonicalize_utf8()
+        .map_err(|error| Failure::caused(format!("failed to open {file}"), &error).hint("-f names the Dockerfile"))?;
+    let path = parent.join(file.file_name().unwrap_or_default());
+    Ok(path.strip_prefix(dir).map(Utf8Path::to_owned).unwrap_or(path))
+}
+
 /// The project's own Dockerfile, if it has one.
-fn own_dockerfile(
-    request: &OptimizeRequest,
-    root: &Utf8Path,
-    events: &dyn Events,
-) -> Result<Option<Dockerfile>, Failure> {
-    let path = match &request.file {
-        // named from where the command runs
-        Some(file) => file.canonicalize_utf8().map_err(|error| {
-            Failure::caused(format!("failed to open {file}"), &error).hint("-f names the Dockerfile")
-        })?,
-        None => root.join("Dockerfile"),
-    };
-    if request.file.is_none() && !path.exists() {
+fn own_dockerfile(project: &Project, events: &dyn Events) -> Result<Option<Dockerfile>, Failure> {
+    let Some(path) = &project.dockerfile else {
         events.note("there is no Dockerfile: only the new image is shown");
         return Ok(None);
-    }
-    let own = build::read_dockerfile(root, &DockerfileSource::File(path.clone()))?;
-    let (ignore, place) = own.ignore.unwrap_or_else(|| (String::new(), root.join(".dockerignore")));
+    };
+    let context = &project.context;
+    let path = context.join(path);
+    let own = build::read_dockerfile(context, &DockerfileSource::File(path.clone()))?;
+    let (ignore, place) = own.ignore.unwrap_or_else(|| (String::new(), context.join(".dockerignore")));
     // plim's own output must neither change the old image nor miss its cache
     let ignore = build::parse_ignore(&format!("{ignore}\n/.plim\n"), &place)?;
-    Ok(Some(Dockerfile { name: own.name, path, text: own.text, ignore: Some(ignore) }))
+    let target = project.target.clone();
+    let build_args = project.compose.as_ref().map(|compose| compose.build_args.0.clone()).unwrap_or_default();
+    Ok(Some(Dockerfile { name: own.name, path, text: own.text, ignore: Some(ignore), target, build_args }))
 }
 
 /// A finished build and the seconds that it took.
@@ -310,7 +322,7 @@ type Timed = (Built, f64);
 struct Builds<'a> {
     workspace: &'a Workspace,
     request: &'a OptimizeRequest,
-    root: &'a Utf8Path,
+    project: &'a Project,
     events: &'a dyn Events,
 }
 
@@ -343,11 +355,12 @@ impl Builds<'_> {
         dockerfile: &Dockerfile,
         overrides: BTreeMap<BString, Vec<u8>>,
     ) -> Result<Timed, Failure> {
-        let mut build = Request::new(self.root.into(), dockerfile.text.clone());
+        let mut build = Request::new(self.project.context.clone().into(), dockerfile.text.clone());
         build.dockerfile_name.clone_from(&dockerfile.name);
         build.ignore.clone_from(&dockerfile.ignore);
+        build.target.clone_from(&dockerfile.target);
         build.context.overrides = overrides;
-        build.build_args.clone_from(&self.request.build_args);
+        build.build_args = over(&dockerfile.build_args, self.request.build_args.clone());
         build.secrets = self
             .request
             .secrets
@@ -373,6 +386,7 @@ impl Builds<'_> {
 fn questions(
     workspace: &Workspace,
     request: &OptimizeRequest,
+    project: &Project,
     profile: &StackProfile,
 ) -> Result<prove::Questions, Failure> {
     let depth = request.depth.or(workspace.config.prove.depth).unwrap_or_default();
@@ -391,9 +405,33 @@ fn questions(
             paths.push(path.clone());
         }
     }
-    let configured = workspace.config.prove.env.iter().map(|(name, value)| format!("{name}={value}"));
-    let env = configured.chain(request.probe_env.iter().cloned()).collect();
+    // what the project's compose file sets, then plim.toml, then the flags: the later wins
+    let compose = project.compose.as_ref().map_or(&[][..], |compose| &compose.environment.0);
+    let configured = workspace.config.prove.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let defaults = over(compose, configured.collect()).into_iter().map(|(name, value)| format!("{name}={value}"));
+    let given = |name: &str| request.probe_env.iter().any(|pair| pair.split('=').next() == Some(name));
+    let defaults = defaults.filter(|pair| pair.split('=').next().is_none_or(|name| !given(name)));
+    let env = defaults.chain(request.probe_env.iter().cloned()).collect();
     Ok(prove::Questions { depth, port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
+}
+
+/// Values with defaults for the names that they lack.
+fn over(defaults: &[(String, String)], values: Vec<(String, String)>) -> Vec<(String, String)> {
+    let missing = defaults.iter().filter(|(name, _)| !values.iter().any(|(known, _)| known == name));
+    missing.cloned().collect::<Vec<_>>().into_iter().chain(values).collect()
+}
+
+/// Says with a failed proof what the project may have missed: services beside it are not started.
+fn with_needs(failure: Failure, project: &Project) -> Failure {
+    let Some(compose) = project.compose.as_ref().filter(|compose| !compose.needs.is_empty()) else { return failure };
+    let needs: Vec<String> = compose.needs.iter().map(ToString::to_string).collect();
+    let may =
+        format!("the application may need {}, which {} starts and the proof does not", needs.join(", "), compose.file);
+    let hint = match &failure.hint {
+        Some(hint) => format!("{may}; {hint}"),
+        None => format!("{may}; --probe-env can name other places"),
+    };
+    Failure { hint: Some(hint), ..failure }
 }
 
 /// DIR/.plim, which keeps itself out of version control.
@@ -412,15 +450,20 @@ fn tag(workspace: &Workspace, name: &str, image: &Image) -> Result<(), Failure> 
 }
 
 /// Puts the new files in place and keeps the old ones as `*.before`; returns what was written.
-fn in_place(root: &Utf8Path, own: Option<&Dockerfile>, rewrite: &Rewrite) -> Result<Vec<Utf8PathBuf>, Failure> {
-    let dockerfile = own.map_or_else(|| root.join("Dockerfile"), |own| own.path.clone());
-    if !dockerfile.starts_with(root) {
+fn in_place(
+    dir: &Utf8Path,
+    project: &Project,
+    own: Option<&Dockerfile>,
+    rewrite: &Rewrite,
+) -> Result<Vec<Utf8PathBuf>, Failure> {
+    let dockerfile = own.map_or_else(|| project.context.join("Dockerfile"), |own| own.path.clone());
+    if !dockerfile.starts_with(dir) {
         return Err(Failure::tool(format!("{dockerfile} lies outside of the project and is not overwritten"))
             .hint("copy .plim/Dockerfile and .plim/.dockerignore to their places by hand"));
     }
     // NAME.dockerignore beside the Dockerfile wins over .dockerignore, so that is where the new patterns must go
     let special = Utf8PathBuf::from(format!("{dockerfile}.dockerignore"));
-    let ignore = if special.exists() { special } else { root.join(".dockerignore") };
+    let ignore = if special.exists() { special } else { project.context.join(".dockerignore") };
     let mut written = Vec::new();
     for (path, text) in [(dockerfile, &rewrite.dockerfile), (ignore, &rewrite.dockerignore)] {
         let kept = Utf8PathBuf::from(format!("{path}.before"));

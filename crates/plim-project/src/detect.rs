@@ -1,42 +1,63 @@
 //! From a folder to a project.
 
+mod dockerfiles;
+mod ignored;
+mod place;
+mod services;
+pub(crate) mod sources;
+mod stage;
+
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use plim_dockerfile::ignore::Patterns;
 
+use crate::compose::{self, apply};
 use crate::error::DetectError;
 use crate::evidence::{self, Declared, Evidence};
-use crate::folder::Folder;
+use crate::folder::{self, Folder};
 use crate::project::{Choices, Finding, Project, StackKind};
 use crate::stack::{node, python, rust};
-
-/// How deep below the root other projects are looked for.
-const NESTED_DEPTH: usize = 2;
+use place::Place;
 
 /// Reads a project folder. `choices` overrule whatever is found.
 pub fn detect(root: &Utf8Path, choices: &Choices) -> Result<Project, DetectError> {
-    let root = choices.project_dir.as_ref().map_or_else(|| root.to_owned(), |below| root.join(below));
-    let folder = Folder::read(&root)?;
+    let given = Folder::read(root)?;
+    let mut found = Vec::new();
+    let compose = compose::find(&given, &mut found);
+    let Place { project, context, author, target, compose, found } =
+        place::find(&given, choices, compose.as_ref(), found)?;
+    let below = project.strip_prefix(&context).unwrap_or(Utf8Path::new("")).to_owned();
+    let mut folder = if project.as_str().is_empty() { given.clone() } else { Folder::read(&root.join(&project))? };
     let shown = stacks_in(&folder, Utf8Path::new(""));
     if shown.is_empty() && choices.stack.is_none() {
-        return nested(&root, &folder, choices);
+        return Err(DetectError::Nothing {
+            root: folder.root().to_owned(),
+            looked_for: StackKind::ALL
+                .iter()
+                .flat_map(|kind| kind.manifests())
+                .map(|name| (*name).to_owned())
+                .collect(),
+            elsewhere: Vec::new(),
+        });
     }
 
-    let dockerfile = match &choices.dockerfile {
-        Some(path) => Some(path.clone()),
-        None => ["Dockerfile", "Containerfile"].into_iter().map(Utf8PathBuf::from).find(|name| folder.has(name)),
-    };
-    let evidence = match &dockerfile {
-        Some(path) => Evidence::read_with(&folder.manifest(path)?, &|path| folder.text(path)),
+    let dockerfile = author.as_ref().map(|author| author.path.clone());
+    let evidence = match &author {
+        Some(author) => {
+            let mut evidence = Evidence::read_with(&author.text, &|path| folder.text(path));
+            if !below.as_str().is_empty() {
+                let outside = evidence::rebase(&mut evidence.declared, &author.sources(), &given, &below);
+                folder.add_outside(&given, &below, &outside);
+            }
+            evidence
+        }
         None => Evidence::default(),
     };
     let kind = choose(&folder, &shown, &evidence.declared, choices)?;
-    let dockerignore = dockerignore(&folder, dockerfile.as_deref());
-    let ignored = dockerignore.as_deref().map(Patterns::parse).transpose().map_err(|error| DetectError::Manifest {
-        path: ".dockerignore".into(),
-        line: error.line,
-        message: error.to_string(),
+    let choices = &apply::start(choices, compose.as_ref(), &evidence.declared);
+    let dockerignore = dockerignore(&given, &context, dockerfile.as_deref());
+    let ignored = dockerignore.as_deref().map(|text| ignored::patterns(text, &below)).transpose().map_err(|error| {
+        DetectError::Manifest { path: ".dockerignore".into(), line: error.line, message: error.to_string() }
     })?;
     let name = dockerfile.as_deref().unwrap_or(Utf8Path::new("Dockerfile"));
     let mut profile = match kind {
@@ -58,60 +79,25 @@ pub fn detect(root: &Utf8Path, choices: &Choices) -> Result<Project, DetectError
     for (other, manifest) in shown.iter().filter(|(other, _)| *other != kind) {
         profile.found.push(Finding::new(format!("{other} is not part of the program"), manifest.as_str()));
     }
-    let (private_keys, certificates) = keys(&folder);
-    Ok(Project { root, stacks: vec![profile], dockerfile, evidence, dockerignore, private_keys, certificates })
-}
-
-/// Goes on in the one folder below that holds a project; several are for the user to choose from.
-fn nested(root: &Utf8Path, folder: &Folder, choices: &Choices) -> Result<Project, DetectError> {
-    let below: Vec<Utf8PathBuf> = folder
-        .folders()
-        .filter(|path| path.components().count() <= NESTED_DEPTH && !stacks_in(folder, path).is_empty())
-        .map(Utf8Path::to_owned)
-        .collect();
-    // a project inside another project belongs to it
-    let outermost: Vec<Utf8PathBuf> = below
-        .iter()
-        .filter(|path| !below.iter().any(|other| other != *path && path.starts_with(other)))
-        .cloned()
-        .collect();
-    match outermost.as_slice() {
-        [] => Err(DetectError::Nothing {
-            root: root.to_owned(),
-            looked_for: StackKind::ALL
-                .iter()
-                .flat_map(|kind| kind.manifests())
-                .map(|name| (*name).to_owned())
-                .collect(),
-            elsewhere: Vec::new(),
-        }),
-        [one] => {
-            // a Dockerfile above would copy from its own folder, so its paths would be wrong here
-            if folder.has("Dockerfile") || choices.dockerfile.is_some() {
-                return Err(DetectError::Nothing {
-                    root: root.to_owned(),
-                    looked_for: StackKind::ALL
-                        .iter()
-                        .flat_map(|kind| kind.manifests())
-                        .map(|name| (*name).to_owned())
-                        .collect(),
-                    elsewhere: vec![one.clone()],
-                });
-            }
-            let choices = Choices { project_dir: None, ..choices.clone() };
-            let mut project = detect(&root.join(one), &choices)?;
-            for profile in &mut project.stacks {
-                profile.found.insert(0, Finding::new(format!("project folder {one}"), "the only one with a manifest"));
-            }
-            Ok(project)
-        }
-        several => Err(DetectError::Ambiguous {
-            what: "the project folder",
-            candidates: several.iter().map(ToString::to_string).collect(),
-            flag: "--project",
-            key: "",
-        }),
+    profile.found.splice(0..0, found);
+    if let Some(compose) = &compose {
+        apply::complete(&mut profile, compose, &evidence.declared, choices);
     }
+    let (private_keys, certificates) = keys(&folder);
+    Ok(Project {
+        context: if context.as_str().is_empty() { root.to_owned() } else { root.join(&context) },
+        root: folder.root().to_owned(),
+        below,
+        stacks: vec![profile],
+        dockerfile: dockerfile
+            .map(|path| path.strip_prefix(&context).map(Utf8Path::to_owned).unwrap_or(root.join(path))),
+        target,
+        evidence,
+        compose,
+        dockerignore,
+        private_keys,
+        certificates,
+    })
 }
 
 /// Returns the stacks whose manifests are in a folder.
@@ -147,19 +133,8 @@ fn choose(
     }
     let kinds: BTreeSet<StackKind> = shown.iter().map(|(kind, _)| *kind).collect();
     if let Some(base) = &declared.base {
-        let repository = base.value.split(['@', ':']).next().unwrap_or(&base.value);
-        let name = repository.rsplit('/').next().unwrap_or(repository);
-        let by_base = kinds.iter().find(|kind| match kind {
-            StackKind::Python => name.contains("python"),
-            StackKind::Node => name.contains("node"),
-            StackKind::Go => name.contains("golang"),
-            StackKind::Rust => name.contains("rust"),
-            StackKind::Java => {
-                ["java", "jdk", "jre", "temurin", "maven", "gradle"].iter().any(|word| name.contains(word))
-            }
-        });
-        if let Some(kind) = by_base {
-            return Ok(*kind);
+        if let Some(kind) = kind_of_image(&base.value).filter(|kind| kinds.contains(kind)) {
+            return Ok(kind);
         }
     }
     let programs: Vec<&(StackKind, Utf8PathBuf)> = shown
@@ -187,10 +162,24 @@ fn choose(
     }
 }
 
+/// The language whose programs an image is made for, by its name.
+fn kind_of_image(image: &str) -> Option<StackKind> {
+    let repository = image.split(['@', ':']).next().unwrap_or(image);
+    let name = repository.rsplit('/').next().unwrap_or(repository);
+    StackKind::ALL.into_iter().find(|kind| match kind {
+        StackKind::Python => name.contains("python"),
+        StackKind::Node => name.contains("node"),
+        StackKind::Go => name.contains("golang"),
+        StackKind::Rust => name.contains("rust"),
+        StackKind::Java => ["java", "jdk", "jre", "temurin", "maven", "gradle"].iter().any(|word| name.contains(word)),
+    })
+}
+
 /// Returns the author's ignore file: the one that belongs to the Dockerfile wins, as it does for the builder.
-fn dockerignore(folder: &Folder, dockerfile: Option<&Utf8Path>) -> Option<String> {
-    let own = dockerfile.map(|path| format!("{path}.dockerignore"));
-    own.and_then(|name| folder.text(name)).or_else(|| folder.text(".dockerignore"))
+fn dockerignore(given: &Folder, context: &Utf8Path, dockerfile: Option<&Utf8Path>) -> Option<String> {
+    let own = dockerfile.map(|path| Utf8PathBuf::from(format!("{path}.dockerignore")));
+    let own = own.and_then(|path| if path.is_absolute() { folder::read_text(&path).ok() } else { given.text(path) });
+    own.or_else(|| given.text(context.join(".dockerignore")))
 }
 
 /// Returns the files with a private key, and the public certificates whose names look like keys.

@@ -47,6 +47,42 @@ pub enum DetectError {
         /// Folders below that hold projects.
         elsewhere: Vec<Utf8PathBuf>,
     },
+    /// Several folders hold projects.
+    #[error("several projects are in {root}: {}", candidates.join(", "))]
+    SeveralProjects {
+        /// The folder.
+        root: Utf8PathBuf,
+        /// The projects, each with its stack and what builds it.
+        candidates: Vec<String>,
+        /// The folder of one of them, as an example.
+        example: Utf8PathBuf,
+    },
+    /// The Dockerfile is empty, or has no stage.
+    #[error("{path} has no FROM, so it builds nothing")]
+    NoStages {
+        /// The Dockerfile.
+        path: Utf8PathBuf,
+    },
+    /// The stage to be built is not in the Dockerfile.
+    #[error("{path} has no stage `{target}`")]
+    NoStage {
+        /// The Dockerfile.
+        path: Utf8PathBuf,
+        /// What was asked for.
+        target: String,
+        /// The names of the stages that it has.
+        stages: Vec<String>,
+        /// One with a similar name.
+        similar: Option<String>,
+    },
+    /// The folder chosen for the project is not below the one that is read.
+    #[error("{path} is not below {root}")]
+    NotBelow {
+        /// The folder chosen.
+        path: Utf8PathBuf,
+        /// The folder that is read.
+        root: Utf8PathBuf,
+    },
     /// A stack that is recognised but for which no Dockerfile can be written yet.
     #[error("{stack} projects cannot be rewritten yet ({manifest} shows one)")]
     Unsupported {
@@ -169,6 +205,22 @@ impl DetectError {
                 Some(first) => format!("there is a project in {first}: pass `--project {first}`"),
                 None => "give the folder that holds one of these files".to_owned(),
             }),
+            Self::SeveralProjects { example, .. } => {
+                Some(format!("choose one with `--project {example}`, or with `[project] dir` in plim.toml"))
+            }
+            Self::NoStages { .. } => {
+                Some("name the Dockerfile with `-f`, or remove it: plim writes one for a project without".to_owned())
+            }
+            Self::NoStage { stages, similar, .. } => {
+                let meant = similar.as_ref().map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
+                Some(match stages.as_slice() {
+                    [] => "its stages have no names".to_owned(),
+                    names => format!("{meant}the stages are {}", names.join(", ")),
+                })
+            }
+            Self::NotBelow { .. } => {
+                Some("`--project` names a folder inside the one that plim is given, by its path from there".to_owned())
+            }
             Self::Unsupported { .. } => {
                 Some("`plim lint`, `plim build` and `plim analyze` work on the project's own Dockerfile and image all the same".to_owned())
             }

@@ -39,6 +39,7 @@ const SKIPPED: &[&str] = &[
     ".eggs",
     "site-packages",
     ".terraform",
+    ".plim",
 ];
 
 /// The files of a project, relative to its root, sorted.
@@ -88,6 +89,11 @@ impl Folder {
         &self.root
     }
 
+    /// The root without links in its path.
+    pub(crate) fn real_root(&self) -> &Utf8Path {
+        &self.real_root
+    }
+
     pub(crate) fn has(&self, path: impl AsRef<Utf8Path>) -> bool {
         self.files.contains(path.as_ref())
     }
@@ -131,17 +137,43 @@ impl Folder {
         if !real.starts_with(&self.real_root) {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the link leads out of the project folder"));
         }
-        let file = fs::File::open(&real)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        let mut text = String::new();
-        file.take(MAX_FILE + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > MAX_FILE {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
-        }
-        Ok(text)
+        read_text(&real)
     }
+
+    /// Adds files and folders of the build context that lie outside of this folder, which is `below` it. Their paths begin
+    /// with `../`.
+    pub(crate) fn add_outside(&mut self, context: &Self, below: &Utf8Path, sources: &[Utf8PathBuf]) {
+        self.real_root.clone_from(&context.real_root);
+        for source in sources {
+            let of = |paths: &BTreeSet<Utf8PathBuf>| -> Vec<Utf8PathBuf> {
+                paths.iter().filter(|path| path.starts_with(source)).map(|path| from_below(below, path)).collect()
+            };
+            self.files.extend(of(&context.files));
+            self.folders.extend(of(&context.folders));
+        }
+    }
+}
+
+/// Returns the path by which something in the context is reached from a folder `below` it.
+pub(crate) fn from_below(below: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
+    match path.strip_prefix(below) {
+        Ok(inside) => inside.to_owned(),
+        Err(_) => below.components().map(|_| "..").collect::<Utf8PathBuf>().join(path),
+    }
+}
+
+/// Reads a text file within bounds.
+pub(crate) fn read_text(path: &Utf8Path) -> io::Result<String> {
+    let file = fs::File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is too large"));
+    }
+    Ok(text)
 }
 
 /// Joins a path written in a file at `from` and cleans it; nothing if it leaves the root.

@@ -8,6 +8,7 @@
 //! [`rewrite`] is a pure function from these facts to a multi-stage Dockerfile and its `.dockerignore`.
 
 mod command;
+mod compose;
 mod detect;
 mod error;
 mod evidence;
@@ -17,6 +18,8 @@ mod rewrite;
 mod stack;
 
 pub use command::{NeedsShell, parse_command};
+pub use compose::fuzz as fuzz_compose;
+pub use compose::{ComposeFacts, Need, Settings};
 pub use detect::detect;
 pub use error::DetectError;
 pub use evidence::{

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
+use crate::compose::{ComposeFacts, Need};
 use crate::evidence::Evidence;
 
 /// What the user has decided: flags and `plim.toml`. Everything else is detected.
@@ -16,16 +17,20 @@ pub struct Choices {
     pub stack: Option<StackKind>,
     /// `--start`, `[project] start`: program and arguments; see [`parse_command`](crate::parse_command) for text.
     pub start: Option<Vec<String>>,
+    /// Where `start` is said, when that is not the flag or `plim.toml`.
+    pub start_from: Option<String>,
     /// `--port`, `[project] port`.
     pub port: Option<u16>,
     /// `--health`, `[project] health`: a path such as `/healthz`.
     pub health: Option<String>,
-    /// `--project`: the folder of the project, relative to the root.
+    /// `--project`: the folder of the project, relative to the folder that is read.
     pub project_dir: Option<Utf8PathBuf>,
     /// `--python`, `--node`, `--bases plim`: versions that are wanted instead of the author's.
     pub versions: Vec<WantedVersion>,
-    /// `--file`: the author's Dockerfile, relative to the project folder. Without it `Dockerfile` is taken if it is there.
+    /// `--file`: the author's Dockerfile, relative to the folder that is read or absolute. Without it one is looked for.
     pub dockerfile: Option<Utf8PathBuf>,
+    /// `--target`, `[project] target`: the stage of the author's Dockerfile that is the image. Without it the last one.
+    pub target: Option<String>,
     /// `--carry LINE=drop|build`, `[project] carry`: what becomes of commands that plim does not understand, by the lines of
     /// their instructions in the author's Dockerfile.
     pub carry: BTreeMap<usize, CarryChoice>,
@@ -54,6 +59,11 @@ impl FromStr for CarryChoice {
 }
 
 impl Choices {
+    /// Returns what to show as the place of `start`.
+    pub(crate) fn start_origin(&self) -> &str {
+        self.start_from.as_deref().unwrap_or("--start")
+    }
+
     /// Returns the wanted version of a stack's language, and who wants it.
     pub(crate) fn version_of(&self, kind: StackKind) -> Option<&WantedVersion> {
         self.versions.iter().find(|wanted| wanted.kind == kind)
@@ -141,20 +151,35 @@ impl FromStr for StackKind {
 /// A project folder as facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
-    /// The folder that holds the manifests; also the build context.
+    /// The build context: the folder that COPY reads from, in the author's Dockerfile and in the new one.
+    pub context: Utf8PathBuf,
+    /// The folder that holds the manifests: the context or a folder in it. Paths are relative to it, unless they say otherwise.
     pub root: Utf8PathBuf,
+    /// The path from the context to the root; empty when they are the same.
+    pub below: Utf8PathBuf,
     /// What can be built here, the main one first.
     pub stacks: Vec<StackProfile>,
-    /// The author's Dockerfile, relative to the root.
+    /// The author's Dockerfile, relative to the context; absolute when it lies outside.
     pub dockerfile: Option<Utf8PathBuf>,
+    /// The stage of it that is the image; none is the last one.
+    pub target: Option<String>,
     /// What that Dockerfile tells.
     pub evidence: Evidence,
-    /// The author's `.dockerignore`.
+    /// What the author's compose file tells, if there is one that builds the project.
+    pub compose: Option<ComposeFacts>,
+    /// The author's `.dockerignore`; its patterns are relative to the context.
     pub dockerignore: Option<String>,
     /// Files with a private key in them, relative to the root.
     pub private_keys: Vec<Utf8PathBuf>,
     /// Public certificates with a name that usually hides a key, relative to the root.
     pub certificates: Vec<Utf8PathBuf>,
+}
+
+impl Project {
+    /// Returns the services, such as a database, that the project needs when it runs.
+    pub fn needs(&self) -> &[Need] {
+        self.compose.as_ref().map_or(&[], |compose| &compose.needs)
+    }
 }
 
 /// Everything that is needed to build and run a project of one stack. The same for every language: how to install
@@ -309,7 +334,7 @@ pub struct KeptStage {
 /// A file or folder that the running program needs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Artifact {
-    /// Where it is in the project, relative to the root.
+    /// Where it is in the project, relative to the root; begins with `../` where the author copies it from beside the root.
     pub path: Utf8PathBuf,
     /// Whether it is a folder.
     pub folder: bool,

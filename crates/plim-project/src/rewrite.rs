@@ -7,6 +7,7 @@ mod ignore;
 mod libraries;
 mod node;
 mod parts;
+mod prefix;
 mod python;
 mod rust;
 pub(crate) mod text;
@@ -111,7 +112,7 @@ pub fn rewrite(project: &Project, profile: &StackProfile, options: &RewriteOptio
     for (line, what) in lines {
         notes.push(format!("line {line} of the previous file is not carried over, look at it: {what}"));
     }
-    let (dockerfile, explain) = explain::split(&template);
+    let (dockerfile, explain) = explain::split(&prefix::prefix(&template, &project.below));
     let dockerignore = ignore::write(project, profile, &dockerfile);
     Ok(Rewrite { dockerfile, dockerignore, explain, notes, facts })
 }

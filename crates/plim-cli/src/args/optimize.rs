@@ -22,9 +22,12 @@ pub(crate) struct Optimize {
     /// The project's folder.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: Utf8PathBuf,
-    /// The project's Dockerfile [default: DIR/Dockerfile].
+    /// The project's Dockerfile, anywhere [default: DIR/Dockerfile, or the only one that is found].
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) file: Option<Utf8PathBuf>,
+    /// The stage of it that is the image [default: the last].
+    #[arg(long, value_name = "STAGE")]
+    pub(crate) target: Option<String>,
     /// Put the new Dockerfile and .dockerignore in place; the old ones are kept as *.before.
     #[arg(long)]
     pub(crate) write: bool,

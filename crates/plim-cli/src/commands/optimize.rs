@@ -17,6 +17,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
     let request = OptimizeRequest {
         dir: args.dir.clone(),
         file: args.file.clone(),
+        target: args.target.clone(),
         write: args.write,
         no_before: args.no_before,
         project: args.project.clone(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bstr::BString;
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 use plim_build::Built;
 use plim_oci::{Digest, Events, Hasher};
 use plim_project::{StackKind, StackProfile};
@@ -33,18 +33,19 @@ pub(super) fn rebuild(
     profile: &StackProfile,
     events: &dyn Events,
 ) -> Result<Rebuild, Failure> {
-    let Some(file) = &source_file(builds.root, profile) else { return Ok(Rebuild::default()) };
+    let Some(file) = &source_file(&builds.project.root, profile) else { return Ok(Rebuild::default()) };
     let dir = builds.workspace.cache_dir("optimize")?;
     let record = dir.join(key(before.map(|before| &before.1.0), &after.1.0, file).hex());
     if let Some(known) = std::fs::read(&record).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
         return Ok(known);
     }
-    let source = std::fs::read(builds.root.join(file))
+    let source = std::fs::read(builds.project.root.join(file))
         .map_err(|error| Failure::caused(format!("failed to read {file}"), &error))?;
     // text that no build has seen: a rebuild answered from the cache would measure nothing
     let stamp = builds.workspace.host.now.as_nanosecond();
     let changed = [source, format!("\n{} {stamp}\n", comment_sign(file)).into_bytes()].concat();
-    let change: BTreeMap<BString, Vec<u8>> = [(BString::from(file.as_str()), changed)].into();
+    let change: BTreeMap<BString, Vec<u8>> =
+        [(BString::from(in_context(&builds.project.below, file).as_str()), changed)].into();
     events.note(&format!("measuring a rebuild after a one-line change of {file}"));
     let measured = Rebuild {
         before: match before {
@@ -57,6 +58,20 @@ pub(super) fn rebuild(
         serde_json::to_vec(&measured).map_err(|error| Failure::caused("failed to keep a measurement", &error))?;
     write_whole(&record, &bytes)?;
     Ok(measured)
+}
+
+/// The path of a project's file in the build context, which may begin above the project.
+fn in_context(below: &Utf8Path, file: &Utf8Path) -> Utf8PathBuf {
+    let mut path = Utf8PathBuf::new();
+    for component in below.join(file).components() {
+        match component {
+            Utf8Component::ParentDir => {
+                path.pop();
+            }
+            other => path.push(other),
+        }
+    }
+    path
 }
 
 fn key(before: Option<&Built>, after: &Built, file: &Utf8PathBuf) -> Digest {

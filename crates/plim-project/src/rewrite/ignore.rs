@@ -175,7 +175,7 @@ pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str)
             .iter()
             // with public certificates about, the private keys are named one by one
             .filter(|pattern| **pattern != "**/*.pem" || project.certificates.is_empty())
-            .map(|pattern| (*pattern).to_owned())
+            .flat_map(|pattern| seen(pattern, &project.below))
             .chain(named(project, profile, group))
             .filter(|pattern| !known.contains(&pattern.as_str()) && !hides(pattern, &needed))
             .collect();
@@ -221,6 +221,15 @@ pub(super) fn write(project: &Project, profile: &StackProfile, dockerfile: &str)
     out
 }
 
+/// A pattern as it is, and for the project's folder below the context.
+fn seen(pattern: &str, below: &Utf8Path) -> Vec<String> {
+    let mut all = vec![pattern.to_owned()];
+    if !below.as_str().is_empty() && !pattern.starts_with("**/") && !pattern.starts_with(".git") {
+        all.push(format!("{}/{pattern}", escape(below.as_str())));
+    }
+    all
+}
+
 /// Paths of this project that belong to a group.
 fn named(project: &Project, profile: &StackProfile, group: &Group) -> Vec<String> {
     let paths: &[Utf8PathBuf] = match group.patterns.first() {
@@ -233,7 +242,9 @@ fn named(project: &Project, profile: &StackProfile, group: &Group) -> Vec<String
         let by_pem = path.extension() == Some("pem") && !project.certificates.is_empty();
         !by_pem && generic.as_ref().is_some_and(|patterns| patterns.excludes(path.as_str()))
     };
-    paths.iter().filter(|path| !listed(path)).map(|path| escape(path.as_str())).collect()
+    // what lies beside the project in the context has patterns of its own
+    let own = paths.iter().filter(|path| !listed(path) && !path.starts_with(".."));
+    own.map(|path| escape(project.below.join(path).as_str())).collect()
 }
 
 /// Writes a path as a pattern that matches only it.

@@ -5,7 +5,7 @@ use plim_project::{Choices, DetectError, StackKind};
 
 use crate::{FASTAPI, Folder};
 
-fn told(error: &DetectError) -> String {
+pub(crate) fn told(error: &DetectError) -> String {
     format!("error: {error}\nhint: {}", error.hint().unwrap_or_default())
 }
 
@@ -29,9 +29,10 @@ fn two_applications() {
 #[test]
 fn two_project_folders() {
     let folder = Folder::with(&[("backend/requirements.txt", ""), ("worker/pyproject.toml", "")]);
-    assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
-    error: the project folder is ambiguous: backend, worker
-    hint: choose with `--project`
+    let shown = told(&folder.detect().unwrap_err()).replace(folder.root().as_str(), "FOLDER");
+    assert_snapshot!(shown, @r"
+    error: several projects are in FOLDER: backend (python), worker (python)
+    hint: choose one with `--project backend`, or with `[project] dir` in plim.toml
     ");
 }
 

@@ -2,10 +2,12 @@
 
 mod ambiguity;
 mod carried;
+mod compose;
 mod corpus;
 mod entry;
 mod ignore;
 mod layouts;
+mod places;
 mod rust;
 mod samples;
 

@@ -26,11 +26,12 @@ fn the_python_fixture() {
 }
 
 #[test]
-fn the_fixture_without_a_dockerfile() {
+fn the_fixture_with_a_dockerfile_of_another_name() {
     let Some(root) = sample("../shared/fixtures/apps/python") else { return };
     let project = detect(&root, &Choices::default()).unwrap();
     let profile = &project.stacks[0];
-    assert_eq!(profile.start[..4], ["python3", "-m", "uvicorn", "app.main:app"]);
+    assert_eq!(project.dockerfile.as_deref().unwrap(), "Dockerfile.after");
+    assert_eq!(profile.start[..3], ["python3", "-m", "uvicorn"]);
     assert_eq!(profile.manifests, ["requirements-prod.txt"]);
     assert_eq!(profile.health.as_deref(), Some("/healthz"));
 }

@@ -89,7 +89,11 @@ impl Sample {
         let folder = Folder::read(&self.root())?;
         let stack = profile(&folder, self.declared(), Utf8Path::new("Dockerfile"), None, &self.choices)?;
         Ok(Project {
+            context: self.root(),
             root: self.root(),
+            below: Utf8PathBuf::new(),
+            target: None,
+            compose: None,
             stacks: vec![stack],
             dockerfile: Some("Dockerfile".into()),
             evidence: self.evidence.clone(),

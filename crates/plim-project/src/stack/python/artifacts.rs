@@ -102,9 +102,10 @@ impl Layout {
             let mentioned = context.choices.start.iter().flatten().any(|word| word.starts_with(path.as_str()));
             !manifests.contains(&path)
                 && is_writable(path)
-                && !ignored.is_some_and(|patterns| {
+                // beside the project, where its author names every path
+                && !ignored.is_some_and(|patterns| !path.starts_with("..") &&
                     patterns.excludes(path.as_str()) && !(folder && patterns.may_reinclude_below(path.as_str()))
-                })
+                )
                 && (mentioned || is_package(context.folder, path) || !is_for_developers(path, folder))
         };
         let mut artifacts: Vec<Artifact> = if context.declared.copies_everything || context.declared.copies.is_empty() {

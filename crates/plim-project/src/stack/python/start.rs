@@ -78,7 +78,7 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
     let context = scope.context;
     if let Some(words) = &context.choices.start {
         let plain = Plain { words: words.clone(), ..Plain::default() };
-        return form::interpreted(scope, &plain, 0, "--start").map(Some);
+        return form::interpreted(scope, &plain, 0, context.choices.start_origin()).map(Some);
     }
     let declared = context.declared;
     if let Some(script) = &declared.entry_script
