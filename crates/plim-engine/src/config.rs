@@ -44,6 +44,8 @@ pub struct ProjectConfig {
     pub port: Option<u16>,
     /// Path of its health check.
     pub health: Option<String>,
+    /// What becomes of commands that plim does not understand, by the lines of the Dockerfile: `drop` or `build`.
+    pub carry: BTreeMap<String, plim_project::CarryChoice>,
 }
 
 /// `start` of `[project]`.

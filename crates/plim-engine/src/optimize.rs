@@ -21,6 +21,7 @@ use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Events, Image, copy};
 use plim_project::{Choices, Finding, Project, Rewrite, RewriteOptions, StackKind, StackProfile, WantedVersion};
 
+pub use plim_project::{CarryChoice, Kept};
 pub use prove::{Behaviour, Depth, Probe, Proof};
 pub use report::{OptimizeReport, Outputs, ProjectSummary, Timings};
 pub use savings::Saving;
@@ -62,6 +63,8 @@ pub struct OptimizeRequest {
     pub depth: Option<Depth>,
     /// Seconds until the application must listen.
     pub start_timeout: u64,
+    /// What becomes of commands that are not understood, by the lines of the author's Dockerfile.
+    pub carry: Vec<(usize, CarryChoice)>,
     /// The version of Python that is wanted instead of the project's.
     pub python: Option<String>,
     /// The version of Node.js that is wanted instead of the project's.
@@ -156,8 +159,12 @@ pub fn optimize(
     let layout = Layout::create(out.join("image"))?;
     copy::copy(&workspace.store, &layout, &new.0.image.descriptor, events)?;
     layout.tag("latest", &new.0.image.descriptor)?;
-    let written =
-        if request.write && proof.passed { in_place(&dir, &project, own.as_ref(), &rewrite)? } else { Vec::new() };
+    let already_optimal = before.as_ref().is_some_and(|before| before.is_as_good_as(&after));
+    let written = if request.write && proof.passed && !already_optimal {
+        in_place(&dir, &project, own.as_ref(), &rewrite)?
+    } else {
+        Vec::new()
+    };
 
     housekeeping::tidy(workspace, events);
 
@@ -172,6 +179,8 @@ pub fn optimize(
         proof,
         notes: rewrite.notes.clone(),
         explain: rewrite.explain.clone(),
+        facts: rewrite.facts.clone(),
+        already_optimal,
         written,
         steps_before: old.map(|old| old.0.steps).unwrap_or_default(),
         steps_after: new.0.steps,
@@ -204,12 +213,26 @@ fn detect(workspace: &Workspace, request: &OptimizeRequest, dir: &Utf8Path) -> R
         port: request.port.or(config.port),
         health: request.health.clone().or_else(|| config.health.clone()),
         versions: versions(workspace, request),
-        carry: BTreeMap::new(),
+        carry: carry(workspace, request)?,
         dockerfile: request.file.as_deref().map(|file| named_file(file, dir)).transpose()?,
         target: request.target.clone().or_else(|| config.target.clone()),
     };
     plim_project::detect(dir, &choices)
         .map_err(|error| Failure { kind: Kind::Subject, ..Failure::from_error(&error) }.maybe_hint(error.hint()))
+}
+
+/// What becomes of commands that are not understood: the flags, then plim.toml.
+fn carry(workspace: &Workspace, request: &OptimizeRequest) -> Result<BTreeMap<usize, CarryChoice>, Failure> {
+    let mut all = BTreeMap::new();
+    for (line, choice) in &workspace.config.project.carry {
+        let line = line.parse().map_err(|_| {
+            Failure::tool(format!("`{line}` is no line of a Dockerfile"))
+                .hint("carry in [project] of plim.toml is written { \"12\" = \"drop\" }")
+        })?;
+        all.insert(line, *choice);
+    }
+    all.extend(request.carry.iter().copied());
+    Ok(all)
 }
 
 /// Writes the new Dockerfile and .dockerignore into .plim.

@@ -43,6 +43,10 @@ pub(crate) struct Optimize {
     /// The stack, where it cannot be told: python, node, rust.
     #[arg(long, value_name = "NAME", help_heading = "Project")]
     pub(crate) stack: Option<String>,
+    /// What becomes of a line of the project's Dockerfile that plim does not understand: LINE=drop does without it, LINE=build
+    /// runs it in the build stage and keeps what it makes; may be repeated.
+    #[arg(long, value_name = "LINE=CHOICE", help_heading = "Project")]
+    pub(crate) carry: Vec<String>,
     /// The version of Python, such as 3.13 [default: the project's own].
     #[arg(long, value_name = "VERSION", value_parser = version, help_heading = "Project")]
     pub(crate) python: Option<String>,

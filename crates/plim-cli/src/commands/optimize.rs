@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 use plim_engine::Failure;
-use plim_engine::optimize::{self, OptimizeReport, OptimizeRequest, Proof, Side};
+use plim_engine::optimize::{self, CarryChoice, Kept, OptimizeReport, OptimizeRequest, Proof, Side};
 
 use super::{Context, build_options, parse};
 use crate::args::optimize::{Depth, Optimize};
@@ -34,6 +34,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
             Depth::None => optimize::Depth::None,
         }),
         start_timeout: args.start_timeout,
+        carry: args.carry.iter().map(|text| carry(text)).collect::<Result<_, _>>()?,
         python: args.python.clone(),
         node: args.node.clone(),
         build_args: parse::build_args(&args.build_arg)?,
@@ -49,12 +50,22 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
             .detail(report.proof.failures.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
             .hint(format!("the new Dockerfile is {}; nothing was put in place", report.outputs.dockerfile)));
     }
-    if report.outputs.written.is_empty() {
+    if report.already_optimal {
+        context.printer.next_step(&format!("plim analyze {}", report.outputs.name));
+    } else if report.outputs.written.is_empty() {
         context.printer.next_step(&format!("plim optimize --write {}", args.dir));
     } else {
         context.printer.next_step(&format!("plim analyze {}", report.outputs.name));
     }
     Ok(Outcome::Good)
+}
+
+/// `--carry LINE=drop|build`.
+fn carry(text: &str) -> Result<(usize, CarryChoice), Failure> {
+    let wrong = |reason: String| Failure::tool(reason).hint("write --carry 12=drop or --carry 12=build");
+    let (line, choice) = text.split_once('=').ok_or_else(|| wrong(format!("`{text}` names no choice")))?;
+    let line = line.parse().map_err(|_| wrong(format!("`{line}` is no line of a Dockerfile")))?;
+    Ok((line, choice.parse().map_err(wrong)?))
 }
 
 /// The report as a person reads it.
@@ -77,8 +88,16 @@ fn text(report: &OptimizeReport, explain: bool) -> String {
     for note in &report.notes {
         out.push_str(&format!("  note: {note}\n"));
     }
+    if report.already_optimal {
+        out.push_str("\nthe project's own Dockerfile is as good already: nothing needs to change, and nothing was put in place\n");
+    }
     if explain {
         out.push_str(&explanation(report));
+    } else {
+        let dropped = report.facts.iter().filter(|fact| matches!(fact.kept, Kept::Dropped(_))).count();
+        if dropped > 0 {
+            out.push_str(&format!("  {dropped} lines of the previous Dockerfile are dropped, --explain says why\n"));
+        }
     }
     let folder = Utf8Path::new(&report.outputs.dockerfile).parent().unwrap_or(Utf8Path::new(".plim"));
     let folder = env::from_here(folder);
@@ -95,6 +114,18 @@ fn explanation(report: &OptimizeReport) -> String {
     for row in &report.explain {
         let instruction: String = row.instruction.trim_end_matches([' ', '\\']).chars().take(72).collect();
         out.push_str(&format!("  {:>6}  {instruction}\n          {}\n", row.line, row.why));
+    }
+    if !report.facts.is_empty() {
+        out.push_str("\n  what became of each line of the previous Dockerfile\n");
+    }
+    for fact in &report.facts {
+        let what: String = fact.what.chars().take(72).collect();
+        let became = match &fact.kept {
+            Kept::Kept => "kept".to_owned(),
+            Kept::Dropped(reason) => format!("dropped: {reason}"),
+            Kept::Unknown => "not carried over: look at it".to_owned(),
+        };
+        out.push_str(&format!("  {:>6}  {what}\n          {became}\n", fact.line));
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_build::StepReport;
-use plim_project::{Explanation, StackProfile};
+use plim_project::{Explanation, Fact, StackProfile};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -35,6 +35,11 @@ pub struct OptimizeReport {
     /// Where the lines of the new Dockerfile come from.
     #[schemars(with = "Vec<serde_json::Value>")]
     pub explain: Vec<Explanation>,
+    /// The project's own image is as small and as safe already: nothing is put in place.
+    pub already_optimal: bool,
+    /// What became of each instruction and command of the project's own Dockerfile: kept, or dropped and why.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub facts: Vec<Fact>,
     /// What was written.
     pub outputs: Outputs,
     /// Where the time went.
@@ -111,6 +116,8 @@ pub(super) struct Parts<'a> {
     pub(super) proof: Proof,
     pub(super) notes: Vec<String>,
     pub(super) explain: Vec<Explanation>,
+    pub(super) facts: Vec<Fact>,
+    pub(super) already_optimal: bool,
     pub(super) written: Vec<Utf8PathBuf>,
     pub(super) steps_before: Vec<StepReport>,
     pub(super) steps_after: Vec<StepReport>,
@@ -146,6 +153,8 @@ impl OptimizeReport {
             proof: parts.proof,
             notes: parts.notes,
             explain: parts.explain,
+            facts: parts.facts,
+            already_optimal: parts.already_optimal,
             outputs: Outputs {
                 dockerfile: out.join("Dockerfile").to_string(),
                 dockerignore: out.join(".dockerignore").to_string(),

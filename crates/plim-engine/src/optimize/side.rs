@@ -76,6 +76,18 @@ impl Side {
     }
 }
 
+impl Side {
+    /// How much larger an image may be than the other and still count as equal, in per cent: the room of another layout.
+    const ROOM: u64 = 3;
+
+    /// Says whether an image has nothing to gain from the other: about as small, no shell, not root.
+    pub(super) fn is_as_good_as(&self, other: &Self) -> bool {
+        self.size_bytes * 100 <= other.size_bytes * (100 + Self::ROOM)
+            && self.user != "root"
+            && (self.shell.is_none() || other.shell.is_some())
+    }
+}
+
 /// Folds an image's layer indexes; layers that plim wrote are indexed already.
 pub(super) fn inventory(workspace: &Workspace, image: &Image, events: &dyn Events) -> Result<Inventory, Failure> {
     let layers =
