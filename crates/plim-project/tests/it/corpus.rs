@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use camino::Utf8Path;
-use plim_project::{Evidence, Purpose};
+use plim_project::{Choices, Evidence, Purpose, RewriteError, RewriteOptions, rewrite};
+
+use crate::{FASTAPI, Folder};
 
 /// The largest share of commands without a purpose, in percent.
 const MOST_UNKNOWN: usize = 15;
@@ -27,7 +29,6 @@ fn files() -> Vec<String> {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the share is worth knowing")]
 fn commands_of_real_dockerfiles_have_a_purpose() {
     let files = files();
     let (mut commands, mut opaque) = (0, 0);
@@ -50,4 +51,40 @@ fn commands_of_real_dockerfiles_have_a_purpose() {
         println!("{count:>5} {name}");
     }
     assert!(count * 100 <= commands * MOST_UNKNOWN, "{count} of {commands} commands have no purpose");
+}
+
+#[test]
+fn real_dockerfiles_of_python_projects_are_rewritten_or_refused() {
+    let is_python =
+        |file: &&String| file.lines().any(|line| line.starts_with("FROM python") || line.starts_with("from python"));
+    let files = files();
+    let (mut written, mut unclear, mut refused) = (0, Vec::new(), 0);
+    for file in files.iter().filter(is_python) {
+        let folder = Folder::with(&[
+            ("requirements.txt", "fastapi\nuvicorn\n"),
+            ("app/__init__.py", ""),
+            ("app/main.py", FASTAPI),
+            ("Dockerfile", file),
+        ]);
+        // their start commands name files that are not there
+        let start = ["uvicorn", "app.main:app"].map(ToOwned::to_owned).to_vec();
+        let Ok(project) = folder.detect_with(&Choices { start: Some(start), ..Choices::default() }) else {
+            refused += 1;
+            continue;
+        };
+        match rewrite(&project, &project.stacks[0], &RewriteOptions::default()) {
+            Ok(rewrite) => {
+                written += 1;
+                let parsed = plim_dockerfile::parse(&rewrite.dockerfile);
+                assert!(parsed.errors.is_empty(), "{:?}\n{file}\n---\n{}", parsed.errors, rewrite.dockerfile);
+            }
+            Err(RewriteError::NotCarried { lines, .. }) => unclear.push(lines),
+            Err(error) => panic!("{error}\n{file}"),
+        }
+    }
+    println!("{written} written, {} with lines that are not clear, {refused} refused", unclear.len());
+    for (line, what) in unclear.iter().flatten().take(40) {
+        println!("{line:>4} {what}");
+    }
+    assert!(unclear.len() <= written + refused, "most files need decisions of the user");
 }
