@@ -276,11 +276,10 @@ impl Builds<'_> {
             });
             (old, new)
         });
-        let old = old.transpose().map_err(|failure| Failure {
-            hint: failure.hint.or_else(|| {
-                Some("the project's own Dockerfile does not build; --no-before optimizes without it".to_owned())
-            }),
-            ..failure
+        let old = old.transpose().map_err(|failure| {
+            let without = "`--no-before` optimizes without the project's own Dockerfile";
+            let hint = failure.hint.as_ref().map_or_else(|| without.to_owned(), |hint| format!("{hint}; {without}"));
+            Failure { hint: Some(hint), ..failure }
         })?;
         Ok((old, new?))
     }
