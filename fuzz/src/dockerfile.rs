@@ -1,4 +1,4 @@
-//! Dockerfiles, ignore files, shell words.
+//! Dockerfiles, ignore files, shell words, compose files.
 
 use plim_diag::render::{self, TextOptions};
 use plim_diag::{Applicability, Subject};
@@ -85,4 +85,9 @@ pub fn words(data: &[u8]) {
             let _ = shell_split::script_of(&command);
         }
     });
+}
+
+/// Compose files are read within bounds or refused, and contexts of their services stay in the project.
+pub fn compose(data: &[u8]) {
+    crate::text(data, plim_project::fuzz_compose);
 }

@@ -132,10 +132,10 @@ fn choose(
         return Ok(kind);
     }
     let kinds: BTreeSet<StackKind> = shown.iter().map(|(kind, _)| *kind).collect();
-    if let Some(base) = &declared.base {
-        if let Some(kind) = kind_of_image(&base.value).filter(|kind| kinds.contains(kind)) {
-            return Ok(kind);
-        }
+    if let Some(base) = &declared.base
+        && let Some(kind) = kind_of_image(&base.value).filter(|kind| kinds.contains(kind))
+    {
+        return Ok(kind);
     }
     let programs: Vec<&(StackKind, Utf8PathBuf)> = shown
         .iter()

@@ -67,3 +67,35 @@ fn a_dockerfile_that_does_not_build_shows_why() {
     assert!(output.stderr.contains("requirments.txt is not in the build context"), "{output}");
     assert!(output.stderr.contains("did you mean `requirements.txt`?"), "{output}");
 }
+
+#[test]
+fn several_dockerfiles_are_ambiguous() {
+    let env = TestEnv::new();
+    env.write("requirements.txt", "flask==3.0.0\n");
+    env.write("app.py", "from flask import Flask\napp = Flask(__name__)\n");
+    for name in ["docker/alpine.Dockerfile", "docker/debian.Dockerfile"] {
+        env.write(name, "FROM python:3.13\nCOPY . .\n");
+    }
+    env.check("optimize_two_dockerfiles", &env.plim(["optimize", "."]).fails(1));
+    env.check(
+        "optimize_no_stage",
+        &env.plim(["optimize", "-f", "docker/alpine.Dockerfile", "--target", "web", "."]).fails(1),
+    );
+}
+
+#[test]
+fn a_project_below_a_dockerfile_writes_to_the_folder_that_was_given() {
+    let env = TestEnv::new();
+    env.write("app/requirements.txt", "flask==3.0.0\n");
+    env.write("app/app.py", "from flask import Flask\napp = Flask(__name__)\n");
+    env.write(
+        "Dockerfile",
+        "FROM scratch\nWORKDIR /srv\nCOPY app/app.py ap/ ./\nEXPOSE 8000\nCMD [\"python\", \"app.py\"]\n",
+    );
+    let output = env.plim(["optimize", "."]).fails(1);
+    assert!(output.stderr.contains("project folder app (Dockerfile is about it)"), "{output}");
+    assert!(output.stderr.contains("--no-before"), "{output}");
+    let written = std::fs::read_to_string(env.work().join(".plim/Dockerfile")).unwrap();
+    assert!(written.contains("COPY app/requirements.txt ./"), "{written}");
+    assert!(!env.work().join("app/.plim").exists());
+}

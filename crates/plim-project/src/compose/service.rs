@@ -136,13 +136,12 @@ fn settings(node: &Node) -> Settings {
 
 /// A port inside the container: `8000`, `80:8000`, `127.0.0.1:80:8000/tcp`, `target: 8000`. Of a range the first.
 fn port(node: &Node) -> Option<Told<u16>> {
-    let (text, protocol) = match node.get("target") {
-        Some(target) => (value(target)?, node.get("protocol").and_then(value).unwrap_or_default()),
-        None => {
-            let text = value(node)?;
-            let (text, protocol) = text.split_once('/').unwrap_or((&text, ""));
-            (text.rsplit(':').next()?.to_owned(), protocol.to_owned())
-        }
+    let (text, protocol) = if let Some(target) = node.get("target") {
+        (value(target)?, node.get("protocol").and_then(value).unwrap_or_default())
+    } else {
+        let text = value(node)?;
+        let (text, protocol) = text.split_once('/').unwrap_or((&text, ""));
+        (text.rsplit(':').next()?.to_owned(), protocol.to_owned())
     };
     if !matches!(protocol.as_str(), "" | "tcp") {
         return None;

@@ -153,16 +153,18 @@ fn project(
     if nested.is_empty() {
         return Ok(here);
     }
-    let above: Vec<Author> = match given {
-        Some(author) => vec![author.clone()],
-        None => {
-            let mut paths = dockerfiles::candidates(folder, &here, nested);
-            // those of services that are built from the whole folder, which may lie in that of the project
-            let built = compose.iter().flat_map(|file| &file.builds).filter(|built| built.context == here);
-            let built = built.filter_map(|built| built.dockerfile.clone()).filter(|path| folder.has(path));
-            paths.extend(built.filter(|path| !paths.contains(path)).collect::<Vec<_>>());
-            paths.iter().map(|path| Author::found(folder, path)).collect::<Result<_, _>>()?
+    let above: Vec<Author> = if let Some(author) = given {
+        vec![author.clone()]
+    } else {
+        let mut paths = dockerfiles::candidates(folder, &here, nested);
+        // those of services that are built from the whole folder, which may lie in that of the project
+        let built = compose.iter().flat_map(|file| &file.builds).filter(|built| built.context == here);
+        for path in built.filter_map(|built| built.dockerfile.clone()) {
+            if folder.has(&path) && !paths.contains(&path) {
+                paths.push(path);
+            }
         }
+        paths.iter().map(|path| Author::found(folder, path)).collect::<Result<_, _>>()?
     };
     let mut named: BTreeSet<Utf8PathBuf> = BTreeSet::new();
     let mut by = None;

@@ -20,8 +20,10 @@ pub(super) fn prefix(dockerfile: &str, below: &Utf8Path) -> String {
         match &instruction.kind {
             Kind::Copy(copy) if copy.from.is_none() => {
                 let written = |span: plim_dockerfile::Span| dockerfile.get(span.start..span.end).unwrap_or_default();
-                let flags: String = instruction.flags.iter().map(|flag| format!("{} ", written(flag.span))).collect();
-                let text = format!("COPY {flags}{}", words(instruction, &copy.sources, &copy.dest.value, below));
+                let flags = instruction.flags.iter().map(|flag| written(flag.span).to_owned());
+                let words = words(instruction, &copy.sources, &copy.dest.value, below);
+                let parts = std::iter::once("COPY".to_owned()).chain(flags).chain([words]);
+                let text = parts.collect::<Vec<_>>().join(" ");
                 edits.push(edit::replace(&file, instruction, &text));
             }
             Kind::Run(run) => {

@@ -36,8 +36,7 @@ fn shown(folder: &Folder, choices: &Choices) -> String {
 }
 
 fn place(folder: &Folder, project: &Project) -> String {
-    let from =
-        |path: &camino::Utf8Path| path.strip_prefix(folder.root()).map(ToString::to_string).unwrap_or("outside".into());
+    let from = |path: &camino::Utf8Path| path.strip_prefix(folder.root()).map_or("outside".into(), ToString::to_string);
     format!(
         "context {:?} root {:?} below {:?} dockerfile {:?}",
         from(&project.context),
