@@ -190,8 +190,7 @@ impl DetectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Read { .. } | Self::Manifest { .. } => None,
-            Self::Unsuited { hint, .. } => Some(hint.clone()),
-            Self::Outside { hint, .. } => Some(hint.clone()),
+            Self::Unsuited { hint, .. } | Self::Outside { hint, .. } => Some(hint.clone()),
             Self::NoProgram { .. } => {
                 Some("give the folder of the program, for example with `--project examples/server`".to_owned())
             }
