@@ -186,9 +186,11 @@ impl Scanner<'_> {
             let default = match operator {
                 "" => None,
                 _ => Some(
+                    // `=` keeps the value for later, which a single command has not
                     operator
                         .strip_prefix(":-")
                         .or_else(|| operator.strip_prefix('-'))
+                        .or_else(|| operator.strip_prefix(":="))
                         .filter(|word| !word.contains(['$', '`', '"', '\'', '\\']))
                         .ok_or_else(|| NeedsShell::Variable(name.to_owned()))?,
                 ),
@@ -240,6 +242,7 @@ mod tests {
     fn known_variables_are_replaced() {
         assert_eq!(words("serve --bind 0.0.0.0:$PORT").unwrap(), ["serve", "--bind", "0.0.0.0:9000"]);
         assert_eq!(words("serve ${WORKERS:-4} \"${HOST-::}\"").unwrap(), ["serve", "4", "::"]);
+        assert_eq!(words("serve ${WORKERS:=4}").unwrap(), ["serve", "4"]);
         let plain = plain("serve ${N:-1}", &|_| None).unwrap();
         assert_eq!(plain.replaced, [("N".to_owned(), "1".to_owned())]);
     }

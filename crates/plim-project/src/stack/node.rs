@@ -93,7 +93,7 @@ pub(crate) fn profile(
     found.extend(start.found.iter().cloned());
     let sources = Sources::scan(folder);
 
-    let build = build::steps(&scope, &start, &mut found)?;
+    let build = build::steps(&scope, &start, &mut found);
     let outputs = (!build.is_empty()).then(|| Outputs::find(context, &author, &start, &sources));
     let plan = Plan::make(&scope, &start, outputs.as_ref(), &mut found);
     let layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
@@ -108,6 +108,15 @@ pub(crate) fn profile(
         found.push(Finding::new(format!("health at {path}"), why));
         path
     });
+
+    if folder.has(".env")
+        && ["dotenv", "@nestjs/config", "dotenv-flow", "env-cmd"].iter().any(|package| manifest.has(package))
+    {
+        found.push(Finding::new(
+            "an environment file is not part of the image: give its variables to the container",
+            ".env",
+        ));
+    }
 
     let native = native::find(context, &manager, plan.all);
     let mut system: Vec<String> = native.iter().flat_map(|native| native.libraries.clone()).collect();

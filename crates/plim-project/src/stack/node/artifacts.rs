@@ -159,14 +159,16 @@ impl Layout {
         manifests: &[Utf8PathBuf],
     ) -> Self {
         let folder = context.folder;
+        let is_manifest = |path: &Utf8Path| manifests.iter().any(|manifest| manifest == path);
+        let excluded = |path: &Utf8Path, is_folder: bool| {
+            ignored.is_some_and(|patterns| {
+                patterns.excludes(path.as_str()) && !(is_folder && patterns.may_reinclude_below(path.as_str()))
+            })
+        };
         let listed = |path: &Utf8Path, is_folder: bool| {
-            !manifests.iter().any(|manifest| manifest == path)
-                // such as patches of packages
-                && !(is_folder && folder.files().filter(|file| file.starts_with(path)).all(|file| manifests.iter().any(|manifest| manifest == file)))
-                && is_writable(path)
-                && !ignored.is_some_and(|patterns| {
-                    patterns.excludes(path.as_str()) && !(is_folder && patterns.may_reinclude_below(path.as_str()))
-                })
+            // such as patches of packages
+            let of_manifests = is_folder && folder.files().filter(|file| file.starts_with(path)).all(is_manifest);
+            is_writable(path) && !is_manifest(path) && !of_manifests && !excluded(path, is_folder)
         };
         let by_author = outputs.is_none() && !context.declared.copies_everything && !context.declared.copies.is_empty();
         let top: Vec<Artifact> = if by_author {
@@ -232,11 +234,9 @@ fn data(folder: &Folder, start: &Start, sources: &Sources, outputs: &Outputs, in
         if is_started(path, start) {
             data.push(artifact.clone());
         } else if !artifact.folder {
-            let kept = !is_for_build(path)
-                && !is_typescript(path)
-                && !path.as_str().starts_with('.')
-                && !(outputs.front_end && path == "index.html");
-            data.extend(kept.then(|| artifact.clone()));
+            let is_page = outputs.front_end && path == "index.html";
+            let of_build = is_for_build(path) || is_typescript(path) || path.as_str().starts_with('.') || is_page;
+            data.extend((!of_build).then(|| artifact.clone()));
         } else if outputs.paths.iter().any(|output| output.path != *path && output.path.starts_with(path))
             && outputs.compiled.contains(path)
         {

@@ -193,11 +193,13 @@ impl Author {
                     }
                 }
             }
-            [tool, rest @ ..] if FILE_TOOLS.contains(tool) && rest.iter().all(|word| !word.starts_with('/')) => {
-                // before there is something built there is nothing worth moving
-                if !self.build.is_empty() {
-                    self.build(command, words, dir);
-                }
+            // before there is something built there is nothing worth moving
+            [tool, rest @ ..]
+                if FILE_TOOLS.contains(tool)
+                    && rest.iter().all(|word| !word.starts_with('/'))
+                    && !self.build.is_empty() =>
+            {
+                self.build(command, words, dir);
             }
             _ => {}
         }

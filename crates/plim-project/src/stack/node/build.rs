@@ -4,12 +4,11 @@ use super::artifacts::is_output_name;
 use super::author::Build;
 use super::programs;
 use super::start::{Scope, Start};
-use crate::error::DetectError;
 use crate::project::{Finding, Step};
 
 /// Returns the build steps: the author's, what the start command would do first, or else the script `build` where what is
 /// started is not in the project.
-pub(super) fn steps(scope: &Scope<'_>, start: &Start, found: &mut Vec<Finding>) -> Result<Vec<Step>, DetectError> {
+pub(super) fn steps(scope: &Scope<'_>, start: &Start, found: &mut Vec<Finding>) -> Vec<Step> {
     let context = scope.context;
     let manifest = context.manifest;
     let mut steps: Vec<Step> = Vec::new();
@@ -32,14 +31,14 @@ pub(super) fn steps(scope: &Scope<'_>, start: &Start, found: &mut Vec<Finding>) 
         }
     }
     if !steps.is_empty() {
-        return Ok(steps);
+        return steps;
     }
     // the script that the installation would run, which wants the sources
     if let Some(name) = install_build(scope) {
         let why = manifest.at(name);
         found.push(Finding::new(format!("build with the script {name}, once the sources are there"), why.clone()));
         steps.push(Step { command: scope.manager.run_script(name), why, ..Step::default() });
-        return Ok(steps);
+        return steps;
     }
     let missing = match &start.file {
         Some(file) => {
@@ -63,7 +62,7 @@ pub(super) fn steps(scope: &Scope<'_>, start: &Start, found: &mut Vec<Finding>) 
             steps.push(cached(scope, Step { command: "npx next build".to_owned(), why, ..Step::default() }));
         }
     }
-    Ok(steps)
+    steps
 }
 
 /// The script of an installation that is a build, if there is one: it cannot run before the sources are there.
@@ -74,7 +73,7 @@ pub(super) fn install_build(scope: &Scope<'_>) -> Option<&'static str> {
             text.split("&&").any(|command| {
                 let words: Vec<&str> = command.split_whitespace().collect();
                 programs::is_builder(&words)
-                    && !matches!(words.as_slice(), ["prisma", ..] | ["echo" | "rimraf" | "rm" | "mkdir", ..])
+                    && !matches!(words.as_slice(), ["prisma" | "echo" | "rimraf" | "rm" | "mkdir", ..])
             })
         })
     })?;

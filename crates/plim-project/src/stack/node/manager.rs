@@ -198,7 +198,7 @@ impl Manager {
 
     /// The step that installs the dependencies: all of them, or those of the running program.
     pub(super) fn install(&self, all: bool) -> Step {
-        let flags: String = self.flags.iter().map(|flag| format!(" {flag}")).collect();
+        let flags = self.flags.iter().fold(String::new(), |all, flag| all + " " + flag);
         let (command, cache) = match (self.kind, &self.berry) {
             (Kind::Npm, _) => {
                 let verb = if self.lock.is_none() || self.flaw.is_some() { "install" } else { "ci" };

@@ -65,20 +65,21 @@ fn matches(pattern: &str, dir: &Utf8Path) -> bool {
     let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
     let names: Vec<&str> = dir.as_str().split('/').collect();
     let parts: Vec<&str> = pattern.split('/').collect();
-    fn all(parts: &[&str], names: &[&str]) -> bool {
-        match (parts.split_first(), names.split_first()) {
-            (None, None) => true,
-            (Some((&"**", rest)), _) => (0..=names.len()).any(|skip| all(rest, &names[skip..])),
-            (Some((part, rest)), Some((name, below))) => {
-                let fits = part.split_once('*').map_or(part == name, |(start, end)| {
-                    name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
-                });
-                fits && all(rest, below)
-            }
-            _ => false,
+    names_match(&parts, &names)
+}
+
+fn names_match(parts: &[&str], names: &[&str]) -> bool {
+    match (parts.split_first(), names.split_first()) {
+        (None, None) => true,
+        (Some((&"**", rest)), _) => (0..=names.len()).any(|skip| names_match(rest, &names[skip..])),
+        (Some((part, rest)), Some((name, below))) => {
+            let fits = part.split_once('*').map_or(part == name, |(start, end)| {
+                name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+            });
+            fits && names_match(rest, below)
         }
+        _ => false,
     }
-    all(&parts, &names)
 }
 
 /// Whether a member can be started and needs no other.

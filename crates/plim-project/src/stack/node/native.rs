@@ -58,15 +58,14 @@ pub(crate) fn needs_full_base(profile: &StackProfile, declared: &Declared) -> Op
     if let Some(native) = profile.native.iter().find(|native| native.compiles) {
         return Some(format!("{} is compiled where it has nothing ready-made ({})", native.name, native.why));
     }
-    let (name, line) = match author::read(declared).compiler {
-        Some(known) => known,
-        None => {
-            let tools = ["build-essential", "gcc", "g++", "make", "python3", "git"];
-            let package = declared.packages.iter().find(|package| {
-                package.for_build && (package.name.ends_with("-dev") || tools.contains(&package.name.as_str()))
-            })?;
-            (package.name.clone(), package.line)
-        }
+    let (name, line) = if let Some(known) = author::read(declared).compiler {
+        known
+    } else {
+        let tools = ["build-essential", "gcc", "g++", "make", "python3", "git"];
+        let package = declared.packages.iter().find(|package| {
+            package.for_build && (package.name.ends_with("-dev") || tools.contains(&package.name.as_str()))
+        })?;
+        (package.name.clone(), package.line)
     };
     Some(format!("the author's build installs {name} (line {line})"))
 }

@@ -43,15 +43,18 @@ pub(super) fn program_of(name: &str) -> Option<&'static Program> {
 
 /// Commands that show a front end to its developer. What they show is static files, for which any web server will do.
 pub(super) fn shows_front_end(words: &[&str]) -> bool {
-    match words {
-        ["vite"] | ["vite", "dev" | "serve" | "preview" | "--host" | "--port", ..] => true,
-        ["react-scripts" | "react-app-rewired" | "craco", "start", ..] => true,
-        ["vue-cli-service" | "ng" | "gatsby" | "webpack" | "rsbuild", "serve" | "develop" | "dev" | "preview", ..] => {
-            true
-        }
-        ["webpack-dev-server" | "parcel" | "live-server" | "browser-sync" | "snowpack", ..] => true,
-        _ => false,
-    }
+    matches!(
+        words,
+        ["vite"]
+            | ["vite", "dev" | "serve" | "preview" | "--host" | "--port", ..]
+            | ["react-scripts" | "react-app-rewired" | "craco", "start", ..]
+            | [
+                "vue-cli-service" | "ng" | "gatsby" | "webpack" | "rsbuild",
+                "serve" | "develop" | "dev" | "preview",
+                ..
+            ]
+            | ["webpack-dev-server" | "parcel" | "live-server" | "browser-sync" | "snowpack", ..]
+    )
 }
 
 /// Programs that restart another one when a file changes, which no file of an image does.
@@ -69,19 +72,19 @@ pub(super) fn is_builder(words: &[&str]) -> bool {
             | "cpx" | "cpy" | "unbuild" | "rimraf" | "shx" | "mkdirp" | "gulp" | "grunt" | "echo" | "rm" | "cp"
             | "mkdir",
             ..,
-        ] => true,
-        [
+        ]
+        | [
             "next" | "nest" | "vite" | "nuxt" | "nuxi" | "astro" | "strapi" | "remix" | "react-router" | "ng"
             | "react-scripts",
             "build" | "generate",
             ..,
-        ] => true,
-        ["prisma", "generate", ..] => true,
+        ]
+        | ["prisma", "generate", ..]
+        | ["yarn" | "pnpm", "build" | "compile" | "clean", ..] => true,
         ["npm" | "pnpm" | "yarn", "run", script, ..] => script
             .split(':')
             .next()
             .is_some_and(|first| matches!(first, "build" | "compile" | "clean" | "prebuild" | "generate")),
-        ["yarn" | "pnpm", "build" | "compile" | "clean", ..] => true,
         _ => false,
     }
 }

@@ -5,6 +5,7 @@
 //! of packages are named by their files, because no shell and no `env` would find them.
 
 mod form;
+mod program;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::Command;
@@ -102,11 +103,11 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
                     match cmd.as_ref().map(|cmd| &cmd.value) {
                         Some(Command::Exec(words)) => all.extend(exec(words)),
                         Some(Command::Shell(text)) => {
-                            all.extend(["sh".to_owned(), "-c".to_owned(), text.value.clone()])
+                            all.extend(["sh".to_owned(), "-c".to_owned(), text.value.clone()]);
                         }
                         None => {}
                     }
-                    return exec_form(scope, all, fixed, &origin);
+                    return exec_form(scope, &all, fixed, &origin);
                 }
             }
         }
@@ -121,7 +122,7 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
                         declared.base.as_ref().is_some_and(|base| base.value.contains("distroless/nodejs"));
                     let mut all = if distroless { vec!["node".to_owned()] } else { Vec::new() };
                     all.extend(exec(words));
-                    if let Some(start) = exec_form(scope, all, 0, &origin)? {
+                    if let Some(start) = exec_form(scope, &all, 0, &origin)? {
                         return Ok(Some(start));
                     }
                 }
@@ -137,7 +138,7 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
     }
 }
 
-fn exec_form(scope: &Scope<'_>, words: Vec<String>, fixed: usize, origin: &str) -> Result<Option<Start>, DetectError> {
+fn exec_form(scope: &Scope<'_>, words: &[String], fixed: usize, origin: &str) -> Result<Option<Start>, DetectError> {
     // the entrypoint of the official image passes its arguments on
     let inherited = words.first().is_some_and(|word| {
         word.rsplit('/').next() == Some("docker-entrypoint.sh") && !scope.context.folder.has("docker-entrypoint.sh")

@@ -35,6 +35,13 @@ fn a_site_without_a_server_is_no_image() {
 }
 
 #[test]
+fn a_web_server_for_static_files_is_no_program_of_the_project() {
+    let sample = Sample::with(&[("package.json", r#"{"scripts": {"build": "vite build"}}"#)])
+        .dockerfile("FROM nginx\nCMD [\"nginx\", \"-g\", \"daemon off;\"]\n");
+    assert!(refusal(&sample).0.contains("`nginx` (line 2) makes or shows static files"));
+}
+
+#[test]
 fn what_nobody_makes_cannot_be_started() {
     let sample = Sample::with(&[("package.json", r#"{"scripts": {"start": "node dist/index.js"}}"#)]);
     assert_eq!(
