@@ -101,9 +101,9 @@ pub(crate) fn well_known(repository: &str, tag: &str) -> Option<StandIn> {
         "docker.io/library/buildpack-deps" => "buildpack-deps",
         _ => return None,
     };
-    let known = |word: &&str| release(word).is_some() || matches!(*word, "slim" | "latest" | "curl" | "scm");
+    let known = |word: &str| release(word).is_some() || matches!(word, "slim" | "latest" | "curl" | "scm");
     let release = words.iter().find_map(|word| release(word));
-    words.iter().all(|word| known(&word) || is_version(word)).then(|| StandIn {
+    words.iter().all(|word| known(word) || is_version(word)).then(|| StandIn {
         recipe,
         differs: differing_release(release),
         as_root: false,
@@ -122,10 +122,8 @@ impl Language {
             return None;
         }
         let other_version = asked
-            .filter(|asked| match self.compiled {
-                true => numbers(asked) > numbers(self.version) && !same_version(asked, self.version),
-                false => !same_version(asked, self.version),
-            })
+            .filter(|asked| !same_version(asked, self.version))
+            .filter(|asked| !self.compiled || numbers(asked) > numbers(self.version))
             .map(|asked| format!("{} {asked} is asked for, the recipe has {}", self.name, self.version));
         let other_release = differing_release(words.iter().find_map(|word| release(word)));
         let differs: Vec<String> = other_version.into_iter().chain(other_release).collect();

@@ -47,7 +47,7 @@ fn the_snapshots_cover_every_command() {
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(names, ["optimize", "build", "lint", "analyze", "run", "images", "copy", "base"]);
+    assert_eq!(names, ["optimize", "build", "lint", "analyze", "why", "run", "images", "copy", "base"]);
 }
 
 #[test]

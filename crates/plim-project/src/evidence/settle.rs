@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use judge::{Judge, Verdict};
 
 use super::{About, Declared, Ecosystem, Evidence, Fact, Kept, Purpose, RunCommand};
-use crate::project::{Carried, CarryChoice, KeptStage, Place, StackProfile};
+use crate::project::{Carried, CarryChoice, KeptStage, Place, StackKind, StackProfile};
 use crate::rewrite::carried::HOME;
 
 /// Everything that is decided about a Dockerfile.
@@ -74,7 +74,14 @@ pub fn settle(evidence: &Evidence, profile: &StackProfile) -> Vec<Fact> {
         };
         if let Some(kept) = decided {
             fact.kept = match (kept, fact.about) {
-                (Kept::Kept, About::Command(_)) if !profile.kind.carries() => Kept::Unknown,
+                (Kept::Kept, About::Command(index)) if !profile.kind.carries() => {
+                    match evidence.declared.commands.get(index).map(RunCommand::program) {
+                        Some(program) if is_tool_of(profile.kind, program) => {
+                            Kept::Dropped("the new build stage does what is needed of it".to_owned())
+                        }
+                        _ => Kept::Unknown,
+                    }
+                }
                 (Kept::Kept, About::CopyFrom(_) | About::Placed(_)) if !profile.kind.carries() => {
                     Kept::Dropped("replaced by the copies of the new stages".to_owned())
                 }
@@ -86,6 +93,15 @@ pub fn settle(evidence: &Evidence, profile: &StackProfile) -> Vec<Fact> {
         }
     }
     facts
+}
+
+/// Says whether a program is one by which packages of a stack are installed and built.
+fn is_tool_of(kind: StackKind, program: &str) -> bool {
+    match kind {
+        StackKind::Node => matches!(program, "npm" | "npx" | "yarn" | "pnpm" | "corepack"),
+        StackKind::Rust => matches!(program, "cargo" | "rustup" | "rustc"),
+        _ => false,
+    }
 }
 
 /// What stands in the author's file, in its order.

@@ -145,7 +145,9 @@ fn a_library_of_the_system_is_loaded() {
 
 #[test]
 fn a_library_that_is_brought_along_stays_inside() {
-    let cases: [(&[(&str, &[&str])], &str); 3] = [
+    // crates with their features, and what they ask for
+    type Case<'a> = (&'a [(&'a str, &'a [&'a str])], &'a str);
+    let cases: [Case<'_>; 3] = [
         (&[("openssl", &["openssl-sys"]), ("openssl-sys", &["openssl-src"]), ("openssl-src", &["cc"])], "make perl"),
         (&[("rusqlite", &["libsqlite3-sys"]), ("libsqlite3-sys", &["cc"])], ""),
         (
