@@ -70,7 +70,17 @@ pub fn why(workspace: &Workspace, name: &str, path: &str, events: &dyn Events) -
         .ensure_all(&image, &*opened.blobs, events)
         .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
     let inventory = plim_index::fold(&image.config, &layers);
-    let who = inventory.who(path).ok_or_else(|| {
+    // no layer needs to name the root
+    let root = path.bytes().all(|byte| byte == b'/').then(|| plim_index::Who {
+        path: bstr::BString::default(),
+        target: None,
+        bytes: 0,
+        layer: 0,
+        created_by: None,
+        package: None,
+        package_name: None,
+    });
+    let who = root.or_else(|| inventory.who(path)).ok_or_else(|| {
         let file = path.rsplit('/').next().unwrap_or(path);
         let near = inventory.nodes.keys().find(|known| known.rsplit_str("/").next() == Some(file.as_bytes()));
         let failure = Failure::subject(format!("there is no {path} in {name}"));
@@ -92,7 +102,8 @@ pub fn why(workspace: &Workspace, name: &str, path: &str, events: &dyn Events) -
     };
     let mut bytes = who.bytes;
     let mut files = None;
-    if inventory.get(&who.path).is_some_and(|node| node.head.kind == plim_oci::EntryKind::Dir) {
+    let node = inventory.get(&who.path);
+    if who.path.is_empty() || node.is_some_and(|node| node.head.kind == plim_oci::EntryKind::Dir) {
         let below: Vec<_> =
             inventory.below(&who.path).filter(|(_, node)| node.head.kind == plim_oci::EntryKind::File).collect();
         for (_, node) in &below {

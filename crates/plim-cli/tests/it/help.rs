@@ -20,11 +20,12 @@ fn help_of_the_program() {
 #[test]
 fn help_of_every_command() {
     let env = TestEnv::new();
-    let commands: [&[&str]; 10] = [
+    let commands: [&[&str]; 11] = [
         &["optimize"],
         &["build"],
         &["lint"],
         &["analyze"],
+        &["why"],
         &["run"],
         &["images"],
         &["copy"],

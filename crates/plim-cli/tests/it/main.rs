@@ -22,3 +22,4 @@ mod run;
 mod run_steps;
 mod secrets;
 mod user;
+mod why;
