@@ -102,6 +102,22 @@ impl Folder {
         self.folders.contains(path.as_ref())
     }
 
+    /// Whether only the owner, or the owner's group, may read a file or enter a folder. Links count as what they are.
+    pub(crate) fn is_private(&self, path: &Utf8Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let Ok(metadata) = self.root.join(path).symlink_metadata() else { return false };
+            let needed = if metadata.is_dir() { 0o005 } else { 0o004 };
+            metadata.permissions().mode() & needed != needed
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            false
+        }
+    }
+
     /// All files, sorted by path.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Utf8Path> {
         self.files.iter().map(Utf8PathBuf::as_path)

@@ -113,6 +113,8 @@ pub(super) fn render(
         inputs => copies(&profile.build_inputs, ".", "a file or folder of the program"),
         build => steps(&profile.build),
         everything,
+        // the numeric form, which every builder knows
+        readable => if found(profile, "files are made readable").is_empty() { "" } else { "--chmod=755 " },
         prune => steps(&profile.install.prune),
         packages_stage,
         writable => writable.iter().map(|(path, line)| context! { path, why => at(project, *line) }).collect::<Vec<_>>(),

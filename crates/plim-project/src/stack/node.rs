@@ -98,6 +98,9 @@ pub(crate) fn profile(
     let plan = Plan::make(&scope, &start, outputs.as_ref(), &mut found);
     let layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
     check_start(&scope, &start, &layout)?;
+    if let Some(path) = layout.private(folder) {
+        found.push(Finding::new("files are made readable for every user", format!("{path} is for its owner only")));
+    }
 
     let (port, why) = serves::port(context, &start, &sources);
     if let Some(port) = port {

@@ -105,11 +105,11 @@ COPY --from=dependencies {{ folder }} {{ folder }}
 {% endfor %}
 {% if everything %}
 #~ what the build leaves
-COPY --from=build {{ workdir }} ./
+COPY --from=build {{ readable }}{{ workdir }} ./
 {% endif %}
 {% if has_manifest %}
 #~ node reads in it how modules are written
-COPY --from={{ packages_stage }} {{ workdir }}/package.json ./
+COPY --from={{ packages_stage }} {{ readable }}{{ workdir }}/package.json ./
 {% endif %}
 {% if has_packages %}
 #~ the packages that the program runs with
@@ -117,7 +117,7 @@ COPY --from={{ packages_stage }} {{ workdir }}/node_modules ./node_modules
 {% endif %}
 {% for copy in artifacts if not everything %}
 #~ {{ copy.why }}
-COPY {% if builds %}--from=build {% endif %}{{ copy.words }}
+COPY {% if builds %}--from=build {% endif %}{{ readable }}{{ copy.words }}
 {% endfor %}
 {% for folder in writable %}
 #~ {{ folder.why }}

@@ -213,6 +213,12 @@ impl Layout {
         }
     }
 
+    /// A file or folder that goes into the image and that only its owner may read: the program runs as another user.
+    pub(super) fn private<'a>(&self, folder: &'a Folder) -> Option<&'a Utf8Path> {
+        let all = folder.files().chain(folder.folders());
+        all.into_iter().find(|path| (*path == "package.json" || self.holds(path)) && folder.is_private(path))
+    }
+
     /// Whether the image will have a file of the project.
     pub(super) fn holds(&self, path: &Utf8Path) -> bool {
         self.artifacts

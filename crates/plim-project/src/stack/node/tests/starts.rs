@@ -92,3 +92,15 @@ fn entrypoint_and_command_of_the_author_keep_their_roles() {
     let shown = sample.shown();
     assert!(shown.contains("ENTRYPOINT [\"/nodejs/bin/node\", \"server.js\"]\nCMD [\"--port\", \"80\"]"), "{shown}");
 }
+
+#[cfg(unix)]
+#[test]
+fn what_only_its_owner_may_read_is_opened_for_the_user_of_the_image() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let sample = sample("node server.js");
+    let file = sample.root().join("server.js");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let shown = sample.shown();
+    assert!(shown.contains("<- server.js is for its owner only"), "{shown}");
+    assert!(shown.contains("COPY --chmod=755 server.js ./"), "{shown}");
+}
