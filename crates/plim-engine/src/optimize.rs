@@ -133,7 +133,23 @@ pub fn optimize(
         _ => "failed".to_owned(),
     };
     events.finish(task, &verdict, !proof.as_ref().is_ok_and(|proof| proof.passed));
-    let proof = proof.map_err(|failure| with_needs(failure, &project))?;
+    let mut proof = proof.map_err(|failure| with_needs(failure, &project))?;
+
+    // as process 1 a program must listen to signals itself; where the old image ended and the new one does not, something
+    // in the old one passed them on
+    if proof.only_does_not_stop() && !profile.system.iter().any(|package| package == plim_project::INIT) {
+        let why = "the old image ends on SIGTERM, and its program does not as process 1";
+        profile.found.push(Finding::new(format!("system package {}", plim_project::INIT), why));
+        profile.system.push(plim_project::INIT.to_owned());
+        profile.system.sort();
+        events.note(why);
+        rewrite = rewritten(&project, &profile, &out)?;
+        fresh = Dockerfile::generated(&rewrite)?;
+        new = builds.run("build after, with an init process", &fresh, BTreeMap::new())?;
+        after_inventory = side::inventory(workspace, &new.0.image, events)?;
+        proof = prove::prove(workspace, old.as_ref().map(|old| &old.0), &new.0, &questions, events)
+            .map_err(|failure| with_needs(failure, &project))?;
+    }
 
     // measure
     let rebuild = measure::rebuild(&builds, own.as_ref().zip(old.as_ref()), (&fresh, &new), &profile, events)?;

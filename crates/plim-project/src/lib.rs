@@ -30,4 +30,4 @@ pub use project::{
     Artifact, Carried, CarryChoice, Choices, Finding, Install, KeptStage, Native, Output, Place, Project, StackKind,
     StackProfile, Step, WantedVersion,
 };
-pub use rewrite::{Explanation, Rewrite, RewriteError, RewriteOptions, rewrite};
+pub use rewrite::{Explanation, INIT, Rewrite, RewriteError, RewriteOptions, rewrite};

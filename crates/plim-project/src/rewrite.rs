@@ -16,6 +16,8 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 use crate::evidence::{Fact, Kept, settle};
+pub use ending::INIT;
+
 use crate::project::{Project, StackKind, StackProfile};
 
 /// What the user wants of the rewritten files.

@@ -18,6 +18,8 @@ use crate::{Failure, Kind, Workspace};
 
 /// How long a container may take to end after it was asked to; Docker's grace.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// How long one may take that has no handler for the signal.
+const DEAF_GRACE: Duration = Duration::from_secs(1);
 /// The signal that no process can catch.
 const SIGKILL: i32 = 9;
 /// How long one answer may take.
@@ -131,6 +133,13 @@ pub struct Probe {
 }
 
 impl Proof {
+    /// The answers are the same, and all that is wrong is that the new image does not end on SIGTERM.
+    pub(crate) fn only_does_not_stop(&self) -> bool {
+        self.failures.len() == 1
+            && self.probes.iter().all(|probe| probe.same)
+            && self.after.as_ref().is_some_and(|after| !after.stopped)
+    }
+
     /// Nothing was asked, so nothing is wrong.
     fn skipped() -> Self {
         Self {
@@ -228,6 +237,12 @@ fn compare(old: Option<&Served>, new: &Served, again: &[[Answer; 2]], questions:
                 && (first.body == after.body || volatile && same_shape(&first.body, &after.body));
             if !same {
                 failures.push(format!("GET {path}: {}", difference(first, after)));
+            } else if after.status >= 500 {
+                failures.push(format!(
+                    "GET {path} answers {} in both images, which proves nothing: --health and --probe name paths that work, \
+                     --probe-env gives what the application needs, --prove port asks for less",
+                    after.status
+                ));
             }
             Probe { path: path.clone(), before: Some(first.status), after: after.status, volatile, same }
         } else {
@@ -407,22 +422,27 @@ fn failed(container: &Container, failure: Failure) -> Failure {
 /// Asks the container to end as a runtime does, and waits.
 fn stop(container: &mut Container, image: &Image, name: &str) -> Result<(u64, bool), Failure> {
     let signal = image.config.config.stop_signal.as_deref().and_then(signal_number).unwrap_or(15);
-    if signal != SIGKILL && !catches(container.pid(), signal) {
-        // the kernel drops signals that process 1 has no handler for: waiting would only spend the grace
-        return Ok((STOP_GRACE.as_millis() as u64, false));
-    }
+    // the kernel drops signals that process 1 has no handler for: waiting long would only spend the grace. A process that
+    // waits for signals (sigtimedwait), as small init programs do, has none either, so a moment is waited all the same
+    let deaf = signal != SIGKILL && !catches(container.pid(), signal);
     let began = Instant::now();
     container.signal(signal).map_err(|error| sandbox_failure(name, &error))?;
-    let exit = container.wait_timeout(STOP_GRACE).map_err(|error| sandbox_failure(name, &error))?;
-    Ok((began.elapsed().as_millis() as u64, exit.is_some()))
+    let grace = if deaf { DEAF_GRACE } else { STOP_GRACE };
+    let exit = container.wait_timeout(grace).map_err(|error| sandbox_failure(name, &error))?;
+    let took = if exit.is_some() { began.elapsed() } else { STOP_GRACE };
+    Ok((took.as_millis() as u64, exit.is_some()))
 }
 
-/// Says whether a process has a handler for a signal (proc(5), `SigCgt`); when that cannot be read, it may have.
+/// Says whether a process takes notice of a signal (proc(5), `SigCgt`, `SigBlk`); when that cannot be read, it may have.
 fn catches(pid: i32, signal: i32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-    match mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()) {
-        Some(mask) if (1..=64).contains(&signal) => mask & (1 << (signal - 1)) != 0,
+    let mask = |name: &str| {
+        let text = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(text.trim(), 16).ok()
+    };
+    // a blocked signal is one that the process reads by other means (signalfd)
+    match (mask("SigCgt:"), mask("SigBlk:")) {
+        (Some(caught), Some(blocked)) if (1..=64).contains(&signal) => (caught | blocked) & (1 << (signal - 1)) != 0,
         _ => true,
     }
 }
@@ -490,6 +510,20 @@ mod tests {
         assert!(compare(Some(&first), &body(r#"{"since": 3}"#), &again, &questions()).passed);
         assert!(!compare(Some(&first), &body(r#"{"error": 3}"#), &again, &questions()).passed);
         assert!(!compare(Some(&first), &body(r#"{"since": 3}"#), &first.answers, &questions()).passed);
+    }
+
+    #[test]
+    fn the_same_server_error_proves_nothing() {
+        let proof = compare(Some(&served(["a", "a"], 500)), &served(["a", "a"], 500), &[], &questions());
+        assert!(!proof.passed && proof.failures[0].contains("proves nothing"));
+    }
+
+    #[test]
+    fn an_init_process_is_worth_a_try_only_where_answers_are_the_same() {
+        let mut new = served(["a", "a"], 200);
+        new.behaviour.stopped = false;
+        assert!(compare(Some(&served(["a", "a"], 200)), &new, &[], &questions()).only_does_not_stop());
+        assert!(!compare(Some(&served(["b", "b"], 200)), &new, &[], &questions()).only_does_not_stop());
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl Ending<'_> {
             user,
             user_why,
             start_why => text::reason(&found(profile, "start ")),
-            entrypoint => text::exec(self.entrypoint),
+            entrypoint => text::exec(&with_init(self.entrypoint, profile)),
             cmd => (!arguments.is_empty()).then(|| text::exec(&arguments)),
         }
     }
@@ -138,6 +138,17 @@ impl Ending<'_> {
 pub(super) fn owner(project: &Project) -> String {
     let (name, _) = user(project, false, &mut Vec::new());
     name
+}
+
+/// The package of a small process 1, and its program: it hands signals on to the application, which need not listen to them
+/// itself to be ended by them, as it would have to as process 1.
+pub const INIT: &str = "tini";
+
+/// Puts that program in front of the start command where the image has it.
+fn with_init(entrypoint: &[String], profile: &StackProfile) -> Vec<String> {
+    let init = profile.system.iter().any(|package| package == INIT);
+    let front = if init { vec![format!("/usr/bin/{INIT}"), "--".to_owned()] } else { Vec::new() };
+    front.into_iter().chain(entrypoint.iter().cloned()).collect()
 }
 
 fn exposed(project: &Project, profile: &StackProfile) -> Vec<String> {
