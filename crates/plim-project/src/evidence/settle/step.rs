@@ -21,10 +21,9 @@ const TOOL_INSTALLERS: &[&str] = &[
     "pdm-project.org",
     "pyenv.run",
     "nvm-sh/nvm",
-    "yarnpkg.com",
+    "yarnpkg",
     "getcomposer.org",
     "get.docker.com",
-    "deb.debian.org",
     "packagecloud.io",
 ];
 
