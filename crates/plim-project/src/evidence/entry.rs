@@ -90,8 +90,9 @@ pub(super) fn find(declared: &Declared, read: &dyn Fn(&Utf8Path) -> Option<Strin
     let variables = declared.env.iter().map(|told| told.value.clone()).collect();
     let setting = Setting { variables, cwd: cwd.clone() };
     let (mut shell, candidate, arguments) = program(told, &setting)?;
-    let (path, in_image) = in_project(declared, &cwd, &candidate)?;
-    let text = read(&path)?;
+    let places = in_project(declared, &cwd, &candidate);
+    let (text, path, in_image) =
+        places.into_iter().find_map(|(path, in_image)| Some((read(&path)?, path, in_image)))?;
     let first = text.lines().next().unwrap_or_default();
     if let Some(named) = first.strip_prefix("#!") {
         let named = named.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or(word));
@@ -163,9 +164,11 @@ fn program(told: &Told<Command>, setting: &Setting) -> Option<(Option<String>, S
     Some((Some(name), path, words.collect()))
 }
 
-/// Returns where a program of the image is in the project, and its absolute path.
-fn in_project(declared: &Declared, cwd: &str, program: &str) -> Option<(Utf8PathBuf, String)> {
-    let name = Utf8Path::new(program).file_name()?;
+/// Returns where a program of the image may be in the project, and its absolute path: the likeliest first. Whether a source of
+/// COPY is a file or a folder is not known here.
+fn in_project(declared: &Declared, cwd: &str, program: &str) -> Vec<(Utf8PathBuf, String)> {
+    let Some(name) = Utf8Path::new(program).file_name() else { return Vec::new() };
+    let mut places = Vec::new();
     // a plain name is looked up on the path
     let is_path = program.contains('/');
     let wanted = absolute(cwd, program);
@@ -174,7 +177,8 @@ fn in_project(declared: &Declared, cwd: &str, program: &str) -> Option<(Utf8Path
         let source_name = pair.source.file_name().unwrap_or_default();
         let target = if pair.dest.ends_with('/') { format!("{}{source_name}", pair.dest) } else { pair.dest.clone() };
         if target == wanted || (!is_path && target.rsplit('/').next() == Some(name)) {
-            return Some((pair.source.clone(), target));
+            places.push((pair.source.clone(), target));
+            continue;
         }
         let folder = pair.dest.trim_end_matches('/');
         if let Some(rest) = wanted.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/'))
@@ -182,11 +186,12 @@ fn in_project(declared: &Declared, cwd: &str, program: &str) -> Option<(Utf8Path
             && (source_name != name || rest == name)
             && source_name != rest
         {
-            return Some((pair.source.join(rest), wanted));
+            places.push((pair.source.join(rest), wanted.clone()));
         }
     }
-    let below = wanted.strip_prefix(cwd.trim_end_matches('/'))?.strip_prefix('/')?;
-    is_path.then(|| (Utf8PathBuf::from(below), wanted.clone()))
+    let below = wanted.strip_prefix(cwd.trim_end_matches('/')).and_then(|below| below.strip_prefix('/'));
+    places.extend(below.filter(|_| is_path).map(|below| (Utf8PathBuf::from(below), wanted.clone())));
+    places
 }
 
 fn is_shell(name: &str) -> bool {
@@ -208,7 +213,9 @@ mod tests {
     use super::*;
 
     fn script(dockerfile: &str, text: &str) -> Option<EntryScript> {
-        let read = |path: &Utf8Path| path.as_str().ends_with("start.sh").then(|| text.to_owned());
+        // what is below a file is nothing
+        let is_there = |path: &str| path.ends_with("start.sh") && !path.contains(".txt/");
+        let read = |path: &Utf8Path| is_there(path.as_str()).then(|| text.to_owned());
         Evidence::read_with(&format!("FROM python\nWORKDIR /app\n{dockerfile}\n"), &read).declared.entry_script
     }
 
@@ -216,6 +223,7 @@ mod tests {
     fn scripts_are_found_wherever_they_are() {
         for (dockerfile, path, in_image) in [
             ("COPY . .\nENTRYPOINT [\"./start.sh\"]", "start.sh", "/app/start.sh"),
+            ("COPY requirements.txt .\nCOPY . .\nENTRYPOINT [\"./start.sh\"]", "start.sh", "/app/start.sh"),
             ("COPY . .\nCMD bash scripts/start.sh", "scripts/start.sh", "/app/scripts/start.sh"),
             (
                 "COPY docker/start.sh /usr/local/bin/\nENTRYPOINT [\"tini\", \"--\", \"start.sh\"]",
