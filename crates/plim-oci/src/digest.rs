@@ -105,8 +105,8 @@ impl<'de> Deserialize<'de> for Digest {
 
 /// A running SHA-256; also a [`std::io::Write`] sink.
 ///
-/// By ring, which the HTTP client brings along: twice as fast as portable code on processors without instructions for it,
-/// and every byte of an image is hashed two or three times.
+/// By ring, which the HTTP client brings along: its assembly also serves processors without instructions for SHA, and every
+/// byte of an image is hashed two or three times.
 #[derive(Clone)]
 pub struct Hasher {
     inner: Context,
