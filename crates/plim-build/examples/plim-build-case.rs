@@ -90,7 +90,7 @@ fn open_state(dir: &Path, bases: &Path) -> Result<State, Box<dyn Error>> {
         }
         let archive = Archive::open(&bases.join(format!("{file}.oci.tar")))?;
         let root = archive.resolve("")?;
-        plim_oci::copy::copy(&archive, &store, &root, &Plain)?;
+        plim_oci::copy::copy(&archive, &store, &root, plim_oci::copy::Options::default(), &Plain)?;
         for name in names {
             store.tag(&canonical(name)?, &root)?;
         }

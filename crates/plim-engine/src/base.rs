@@ -145,7 +145,7 @@ fn recall(workspace: &Workspace, path: &camino::Utf8Path, inputs: &Digest, platf
         return None;
     }
     let image = read::image(&workspace.store, &record.manifest, platform).ok()?;
-    let whole = image.layers.iter().all(|layer| workspace.store.exists(&layer.descriptor.digest).unwrap_or(false));
+    let whole = image.layers.iter().all(|layer| workspace.store.exists(&layer.descriptor).unwrap_or(false));
     whole.then_some(Made { image, record })
 }
 
@@ -234,7 +234,7 @@ impl<'a> LevelBuilder<'a> {
         let known: Option<(Digest, Descriptor)> =
             std::fs::read(&record).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some((diff_id, descriptor)) = known
-            && self.workspace.store.exists(&descriptor.digest)?
+            && self.workspace.store.exists(&descriptor)?
             && let Some(dir) = self.snapshots.get(&self.chain_id(&diff_id))
         {
             let layer = Layer { descriptor, diff_id, created_by: Some(level.created_by()) };

@@ -107,7 +107,7 @@ impl<'a> Bases<'a> {
     /// Copies an image from a layout or archive into the store.
     fn elsewhere(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Image, Failure> {
         let opened = place::open(self.workspace, name)?;
-        plim_oci::copy::copy(&*opened.blobs, &self.workspace.store, &opened.root, events)?;
+        plim_oci::copy::copy(&*opened.blobs, &self.workspace.store, &opened.root, plim_oci::copy::Options::default(), events)?;
         Ok(read::image(&self.workspace.store, &opened.root, platform)?)
     }
 }

@@ -349,7 +349,7 @@ fn write_output(
     match output {
         ImageOutput::OciLayout(dir) => {
             let layout = Layout::create(dir)?;
-            copy::copy(&workspace.store, &layout, root, events)?;
+            copy::copy(&workspace.store, &layout, root, copy::Options::default(), events)?;
             layout.tag(name.and_then(Reference::tag).unwrap_or("latest"), root)?;
         }
         ImageOutput::OciArchive(file) => {

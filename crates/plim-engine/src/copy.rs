@@ -29,13 +29,13 @@ pub fn copy(
     let task = events.start(&format!("copy {source}"), None);
     let result = match &target {
         Location::Name(name) | Location::Store(name) => {
-            transfer::copy(&*opened.blobs, &workspace.store, &opened.root, events)
+            transfer::copy(&*opened.blobs, &workspace.store, &opened.root, transfer::Options::default(), events)
                 .and_then(|_| workspace.store.tag(&name.to_string(), &opened.root))
                 .map_err(Failure::from)
         }
         Location::OciLayout { dir, tag } => Layout::create(dir)
             .and_then(|layout| {
-                transfer::copy(&*opened.blobs, &layout, &opened.root, events)?;
+                transfer::copy(&*opened.blobs, &layout, &opened.root, transfer::Options::default(), events)?;
                 layout.tag(tag.as_deref().unwrap_or("latest"), &opened.root)
             })
             .map_err(Failure::from),

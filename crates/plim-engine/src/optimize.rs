@@ -173,7 +173,7 @@ pub fn optimize(
         tag(workspace, &format!("{name}:before"), &built.image)?;
     }
     let layout = Layout::create(out.join("image"))?;
-    copy::copy(&workspace.store, &layout, &new.0.image.descriptor, events)?;
+    copy::copy(&workspace.store, &layout, &new.0.image.descriptor, copy::Options::default(), events)?;
     layout.tag("latest", &new.0.image.descriptor)?;
     let already_optimal = before.as_ref().is_some_and(|before| before.is_as_good_as(&after));
     let written = if request.write && proof.passed && !already_optimal {

@@ -59,7 +59,7 @@ pub fn run(
     let opened = place::open(workspace, &request.image)?;
     let image = opened.image()?;
     // unpacking wants the blobs in the store; those that are there already are not copied
-    plim_oci::copy::copy(&*opened.blobs, &workspace.store, &image.descriptor, events)?;
+    plim_oci::copy::copy(&*opened.blobs, &workspace.store, &image.descriptor, plim_oci::copy::Options::default(), events)?;
     let not_enforced = isolation::not_enforced(workspace.host.isolation, &request.overrides);
     if !not_enforced.is_empty() {
         events.warn(&format!("--isolation chroot: not enforced here: {}", not_enforced.join(", ")));

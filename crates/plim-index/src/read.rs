@@ -31,7 +31,7 @@ pub fn index_blob(layer: &Layer, blobs: &dyn Blobs, events: &dyn Events) -> Resu
 fn read(layer: &Layer, blobs: &dyn Blobs, events: &dyn Events, task: TaskId) -> Result<LayerIndex, IndexError> {
     let digest = &layer.descriptor.digest;
     let malformed = |source| IndexError::Malformed { digest: digest.clone(), source };
-    let blob = blobs.open(digest).map_err(|source| IndexError::Blob { digest: digest.clone(), source })?;
+    let blob = blobs.open(&layer.descriptor).map_err(|source| IndexError::Blob { digest: digest.clone(), source })?;
     let mut blob = VerifyingReader::of(Watched { inner: blob, events, task }, &layer.descriptor);
     let tar = decompressor(&mut blob);
     // the walk hashes with SHA-256; the other registered algorithm is rare enough to hash twice

@@ -111,15 +111,22 @@ impl Archive {
 }
 
 impl Blobs for Archive {
-    fn exists(&self, digest: &Digest) -> Result<bool, BlobError> {
-        Ok(self.blobs.contains_key(digest))
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool, BlobError> {
+        Ok(self.blobs.contains_key(&descriptor.digest))
     }
 
-    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>, BlobError> {
-        match self.blobs.get(digest) {
-            Some(Source::At(offset, size)) => Ok(Box::new(Slice::new(&self.file, *offset, *size))),
-            Some(Source::Made(bytes)) => Ok(Box::new(io::Cursor::new(Arc::clone(bytes)))),
-            None => Err(BlobError::Missing { digest: digest.clone(), place: self.place() }),
+    fn open_from(&self, descriptor: &Descriptor, from: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        match self.blobs.get(&descriptor.digest) {
+            Some(Source::At(offset, size)) => {
+                let from = from.min(*size);
+                Ok(Box::new(Slice::new(&self.file, offset.saturating_add(from), size - from)))
+            }
+            Some(Source::Made(bytes)) => {
+                let mut made = io::Cursor::new(Arc::clone(bytes));
+                made.set_position(from);
+                Ok(Box::new(made))
+            }
+            None => Err(BlobError::Missing { digest: descriptor.digest.clone(), place: self.place() }),
         }
     }
 

@@ -22,6 +22,7 @@ mod retry;
 mod url;
 
 pub use error::HttpError;
+pub(crate) use url::{join, same_origin};
 pub use retry::Retry;
 
 use agents::Agents;
@@ -46,10 +47,16 @@ pub struct Proxies {
 pub struct ClientOptions {
     /// PEM file of certificate authorities to trust beside the system's.
     pub ca_bundle: Option<PathBuf>,
+    /// More such files.
+    pub authorities: Vec<PathBuf>,
     /// Proxies.
     pub proxies: Proxies,
     /// When to try again.
     pub retry: Retry,
+    /// Certificates are not checked: whoever sits between can read and change everything.
+    pub insecure: bool,
+    /// PEM files of a certificate and its private key by which servers know this client.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// An HTTP client; clones share connections.
@@ -82,10 +89,22 @@ pub enum Body<'a> {
     /// A stream of a known size in bytes.
     Stream {
         /// Opens the stream at its beginning.
-        open: &'a dyn Fn() -> io::Result<Box<dyn Read>>,
+        open: &'a dyn OpenBody,
         /// Its size.
         size: u64,
     },
+}
+
+/// A body that can be read again.
+pub trait OpenBody {
+    /// Opens it at its beginning.
+    fn open(&self) -> io::Result<Box<dyn Read + '_>>;
+}
+
+impl<F: Fn() -> io::Result<Box<dyn Read>>> OpenBody for F {
+    fn open(&self) -> io::Result<Box<dyn Read + '_>> {
+        self()
+    }
 }
 
 impl std::fmt::Debug for Body<'_> {
@@ -181,6 +200,17 @@ impl Client {
                 Err(_) => std::thread::sleep(self.retry.pause(attempt, None)),
             }
         }
+    }
+
+    /// Returns a client over the same connections that tries once and leaves what then to the caller.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self { retry: Retry { attempts: 1, ..self.retry }, ..self.clone() }
+    }
+
+    /// Returns when it tries again.
+    pub(crate) fn retry(&self) -> Retry {
+        self.retry
     }
 
     fn send_once(&self, request: &Request<'_>) -> Result<Response, HttpError> {

@@ -7,19 +7,25 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 
 use crate::verify::VerifyingReader;
+use crate::blobs::Source;
 use crate::{BlobError, Blobs, BlobsMut, Descriptor, Digest, Index, lock, read};
 
 mod index;
+mod receive;
+pub(crate) mod referrers;
+mod repository;
 mod sweep;
 mod writer;
 
+pub use receive::Receiver;
+pub use repository::LayoutRepository;
 pub use sweep::Sweep;
 pub use writer::BlobWriter;
 
@@ -141,6 +147,15 @@ impl Layout {
         })
     }
 
+    /// Begins to receive a blob that comes over a network; `None` if it is there.
+    pub fn receive<'a>(
+        &self,
+        descriptor: &Descriptor,
+        source: &'a dyn Source,
+    ) -> Result<Option<Receiver<'a>>, BlobError> {
+        Receiver::begin(self, descriptor, source)
+    }
+
     /// Begins a blob whose digest and size are not known yet.
     pub fn writer(&self) -> Result<BlobWriter, BlobError> {
         BlobWriter::new(self.clone())
@@ -167,16 +182,22 @@ impl Layout {
 }
 
 impl Blobs for Layout {
-    fn exists(&self, digest: &Digest) -> Result<bool, BlobError> {
-        Ok(self.size_of(digest)?.is_some())
+    fn exists(&self, descriptor: &Descriptor) -> Result<bool, BlobError> {
+        Ok(self.size_of(&descriptor.digest)?.is_some())
     }
 
-    fn open(&self, digest: &Digest) -> Result<Box<dyn Read + Send>, BlobError> {
-        let path = self.blob_path(digest);
-        match File::open(&path) {
+    fn open_from(&self, descriptor: &Descriptor, from: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        let path = self.blob_path(&descriptor.digest);
+        let opened = File::open(&path).and_then(|mut file| {
+            if from > 0 {
+                file.seek(io::SeekFrom::Start(from))?;
+            }
+            Ok(file)
+        });
+        match opened {
             Ok(file) => Ok(Box::new(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(BlobError::Missing { digest: digest.clone(), place: self.place() })
+                Err(BlobError::Missing { digest: descriptor.digest.clone(), place: self.place() })
             }
             Err(error) => Err(BlobError::io("read", &path, error)),
         }
@@ -184,6 +205,14 @@ impl Blobs for Layout {
 
     fn place(&self) -> String {
         self.root().display().to_string()
+    }
+
+    fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, BlobError> {
+        referrers::of(self, subject)
+    }
+
+    fn companion(&self, tag: &str) -> Result<Option<Descriptor>, BlobError> {
+        Ok(find(&self.index()?, tag).cloned())
     }
 }
 
@@ -198,6 +227,18 @@ impl BlobsMut for Layout {
         io::copy(&mut VerifyingReader::of(content, descriptor), &mut writer)
             .map_err(|error| BlobError::io("write", &path, error))?;
         writer.keep_as(&descriptor.digest)
+    }
+
+    fn put_from(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), BlobError> {
+        receive::put(self, descriptor, source)
+    }
+
+    fn attach(&self, _subject: &Digest, referrer: &Descriptor) -> Result<(), BlobError> {
+        index::change(self.root(), |index| {
+            if index.manifests.iter().all(|manifest| manifest.digest != referrer.digest) {
+                index.manifests.push(referrer.clone());
+            }
+        })
     }
 
     fn tag(&self, name: &str, descriptor: &Descriptor) -> Result<(), BlobError> {
@@ -222,6 +263,7 @@ impl BlobsMut for Layout {
 fn mark_in_use(root: &Path, file: File) -> Option<File> {
     if lock::try_flock(&file, FlockOperation::NonBlockingLockExclusive).unwrap_or(false) {
         writer::remove_unfinished(root);
+        receive::remove_old(root);
     }
     lock::wait_flock(&file, FlockOperation::LockShared).ok().map(|()| file)
 }

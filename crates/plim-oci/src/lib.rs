@@ -21,11 +21,12 @@ pub mod manifest;
 pub mod probe;
 pub mod read;
 pub mod reference;
+pub mod registry;
 pub mod tar;
 pub mod verify;
 pub mod write;
 
-pub use blobs::{BlobError, Blobs, BlobsMut};
+pub use blobs::{BlobError, Blobs, BlobsMut, Origin, Source};
 pub use compress::{Compression, LayerWriter};
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Descriptor, Platform, media_type};

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
@@ -27,6 +28,16 @@ pub fn lock_shared(path: &Path) -> io::Result<Lock> {
 pub fn try_lock_exclusive(path: &Path) -> io::Result<Option<Lock>> {
     let file = open(path)?;
     Ok(try_flock(&file, FlockOperation::NonBlockingLockExclusive)?.then_some(Lock { _file: file }))
+}
+
+/// Opens a file that grows to its final form under this name and holds it alone, after waiting for whoever has it;
+/// `None` where that one finished it and took the name away.
+pub(crate) fn lock_growing(path: &Path) -> io::Result<Option<File>> {
+    let file = open(path)?;
+    wait_flock(&file, FlockOperation::LockExclusive)?;
+    let (named, open) = (std::fs::metadata(path), file.metadata()?);
+    let still = named.is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino()));
+    Ok(still.then_some(file))
 }
 
 fn open(path: &Path) -> io::Result<File> {

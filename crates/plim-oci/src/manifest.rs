@@ -69,6 +69,9 @@ pub struct Index {
     /// The manifests.
     #[serde(default)]
     pub manifests: Vec<Descriptor>,
+    /// What this index is about, for referrers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
     /// Free annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
@@ -83,6 +86,7 @@ impl Default for Index {
             schema_version: 2,
             media_type: Some(media_type::OCI_INDEX.to_owned()),
             manifests: Vec::new(),
+            subject: None,
             annotations: BTreeMap::new(),
             extra: Map::new(),
         }

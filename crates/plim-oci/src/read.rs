@@ -25,6 +25,16 @@ pub enum Document {
     Index(Box<Index>),
 }
 
+impl Document {
+    /// Returns what the document is about, for referrers.
+    pub fn subject(&self) -> Option<&Descriptor> {
+        match self {
+            Self::Manifest(manifest) => manifest.subject.as_ref(),
+            Self::Index(index) => index.subject.as_ref(),
+        }
+    }
+}
+
 /// Reads the image behind a descriptor; of an index, the one for a platform.
 pub fn image(blobs: &dyn Blobs, descriptor: &Descriptor, platform: &Platform) -> Result<Image, BlobError> {
     let mut descriptor = descriptor.clone();
@@ -50,7 +60,7 @@ pub fn bytes(blobs: &dyn Blobs, descriptor: &Descriptor, what: &'static str) -> 
         return Err(malformed(blobs, what, descriptor, &format!("{} bytes are too many", descriptor.size)));
     }
     let mut content = Vec::with_capacity(descriptor.size as usize);
-    blobs.open(&descriptor.digest)?.take(descriptor.size + 1).read_to_end(&mut content).map_err(|source| {
+    blobs.open(&descriptor)?.take(descriptor.size + 1).read_to_end(&mut content).map_err(|source| {
         BlobError::Io { action: "read", path: format!("{what} {} from {}", descriptor.digest, blobs.place()), source }
     })?;
     if content.len() as u64 != descriptor.size {
@@ -70,6 +80,28 @@ pub(crate) fn describe(blobs: &dyn Blobs, digest: &Digest, size: u64) -> Result<
         Document::Index(index) => index.media_type.unwrap_or_else(|| media_type::OCI_INDEX.to_owned()),
     };
     Ok(Descriptor::new(&kind, digest.clone(), size))
+}
+
+/// Reads a manifest or an index out of its bytes; `place` is for messages.
+pub(crate) fn parsed(descriptor: &Descriptor, content: &[u8], place: &str) -> Result<Document, BlobError> {
+    parse_document(&Nowhere(place), descriptor, content)
+}
+
+/// Names a place for messages.
+struct Nowhere<'a>(&'a str);
+
+impl Blobs for Nowhere<'_> {
+    fn exists(&self, _descriptor: &Descriptor) -> Result<bool, BlobError> {
+        Ok(false)
+    }
+
+    fn open_from(&self, descriptor: &Descriptor, _from: u64) -> Result<Box<dyn Read + Send>, BlobError> {
+        Err(BlobError::Missing { digest: descriptor.digest.clone(), place: self.place() })
+    }
+
+    fn place(&self) -> String {
+        self.0.to_owned()
+    }
 }
 
 fn check(blobs: &dyn Blobs, digest: &Digest, content: &[u8]) -> Result<(), BlobError> {

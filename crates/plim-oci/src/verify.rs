@@ -80,7 +80,8 @@ impl<R> std::fmt::Debug for VerifyingReader<R> {
     }
 }
 
-fn hex(raw: &[u8]) -> String {
+/// Writes bytes as lower-case hex digits.
+pub(crate) fn hex(raw: &[u8]) -> String {
     use std::fmt::Write as _;
     raw.iter().fold(String::with_capacity(raw.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

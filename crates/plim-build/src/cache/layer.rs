@@ -26,7 +26,7 @@ impl LayerRecord {
     ) -> Result<Option<Layer>, BlobError> {
         let Ok(bytes) = fs::read(path(dir, compression, epoch)) else { return Ok(None) };
         let Ok(record) = serde_json::from_slice::<Self>(&bytes) else { return Ok(None) };
-        if !store.exists(&record.descriptor.digest)? {
+        if !store.exists(&record.descriptor)? {
             return Ok(None);
         }
         Ok(Some(Layer { descriptor: record.descriptor, diff_id: record.diff_id, created_by: None }))

@@ -114,7 +114,7 @@ pub(crate) fn options() -> LayerOptions {
 /// Returns the entries of a layer with the contents of files.
 pub(crate) fn entries(store: &Layout, layer: &Layer) -> Vec<(EntryHead, Vec<u8>)> {
     let mut out = Vec::new();
-    let blob = store.open(&layer.descriptor.digest).unwrap();
+    let blob = store.open(&layer.descriptor).unwrap();
     read_layer::<_, TarError>(decompressor(blob), &Limits::default(), &mut |head, content| {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;

@@ -72,7 +72,7 @@ fn read_blob(
     events: &dyn Events,
     task: TaskId,
 ) -> Result<(), FilesError> {
-    let blob = Progress { inner: store.open(&layer.descriptor.digest)?, events, task };
+    let blob = Progress { inner: store.open(&layer.descriptor)?, events, task };
     let verified = VerifyingReader::of(blob, &layer.descriptor);
     let actual = ahead::with(verified, |tar| {
         let mut extractor = Extractor::new(into, below, events)?;

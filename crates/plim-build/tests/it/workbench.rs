@@ -89,7 +89,7 @@ impl Workbench {
 
     /// Returns the entries of a layer of an image.
     pub(crate) fn layer(&self, image: &Image, index: usize) -> Vec<(EntryHead, Vec<u8>)> {
-        let blob = self.state.store.open(&image.layers[index].descriptor.digest).unwrap();
+        let blob = self.state.store.open(&image.layers[index].descriptor).unwrap();
         let mut entries = Vec::new();
         read_layer::<_, TarError>(decompressor(blob), &Limits::default(), &mut |head, content| {
             let mut bytes = Vec::new();

@@ -76,22 +76,22 @@ pub fn write_oci(
         let head = EntryHead::new(dir, EntryKind::Dir, 0o755);
         write(&root.digest, tar.entry(&head, &mut io::empty()))?;
     }
-    for (digest, size) in &needed {
+    for (digest, descriptor) in &needed {
         let path = format!("blobs/{}/{}", digest.algorithm(), digest.hex());
-        let mut content = VerifyingReader::new(blobs.open(digest)?, digest.clone(), Some(*size));
-        write(digest, file(&mut tar, &path, *size, &mut content))?;
+        let mut content = VerifyingReader::of(blobs.open(descriptor)?, descriptor);
+        write(digest, file(&mut tar, &path, descriptor.size, &mut content))?;
     }
     write(&root.digest, tar.finish().map(drop))
 }
 
-/// Collects digests and sizes, root first to last leaf.
+/// Collects descriptors, root first to last leaf.
 fn gather(
     blobs: &dyn Blobs,
     descriptor: &Descriptor,
     depth: usize,
-    needed: &mut BTreeMap<Digest, u64>,
+    needed: &mut BTreeMap<Digest, Descriptor>,
 ) -> Result<(), BlobError> {
-    if needed.insert(descriptor.digest.clone(), descriptor.size).is_some() || depth > MAX_DEPTH {
+    if needed.insert(descriptor.digest.clone(), descriptor.clone()).is_some() || depth > MAX_DEPTH {
         return Ok(());
     }
     match read::document(blobs, descriptor)? {
@@ -102,7 +102,7 @@ fn gather(
         }
         Document::Manifest(manifest) => {
             for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
-                needed.insert(blob.digest.clone(), blob.size);
+                needed.insert(blob.digest.clone(), blob.clone());
             }
         }
     }
@@ -111,7 +111,7 @@ fn gather(
 
 /// Returns the uncompressed layer; both the blob and the content are checked.
 fn content(blobs: &dyn Blobs, layer: &Layer) -> Result<impl Read + use<>, BlobError> {
-    let blob = VerifyingReader::of(blobs.open(&layer.descriptor.digest)?, &layer.descriptor);
+    let blob = VerifyingReader::of(blobs.open(&layer.descriptor)?, &layer.descriptor);
     Ok(VerifyingReader::new(decompressor(blob), layer.diff_id.clone(), None))
 }
 

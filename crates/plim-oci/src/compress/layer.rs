@@ -3,8 +3,7 @@
 use std::io::{self, Read, Write};
 
 use crate::tar::{self, Limits, TarWriter};
-use crate::verify::VerifyingReader;
-use crate::{BlobError, Descriptor, EntryHead, Events, Hasher, Layer, LayerObserver, Layout};
+use crate::{BlobError, BlobsMut as _, Descriptor, EntryHead, Events, Hasher, Layer, LayerObserver, Layout, Source};
 
 use super::pipeline::{Output, Pipeline};
 use super::{Compression, decompressor};
@@ -90,30 +89,32 @@ pub fn store_layer(
 }
 
 /// Stores a layer's blob as it is, compressed or not, while its content passes the observer; checks it against
-/// its descriptor. This is how a pulled layer is read once. The result says nothing about `created_by`.
+/// its descriptor. This is how a pulled layer is read once. What cannot be read as a layer is stored all the same:
+/// nothing is known of it then.
 pub fn adopt_layer(
     layout: &Layout,
     descriptor: &Descriptor,
-    blob: impl Read + Send,
-    observer: Option<Box<dyn LayerObserver>>,
+    source: &dyn Source,
+    mut observer: Box<dyn LayerObserver>,
     events: &dyn Events,
-) -> Result<Layer, BlobError> {
-    let mut writer = layout.writer()?;
-    let mut observer = observer;
+) -> Result<(), BlobError> {
+    let Some(mut receiver) = layout.receive(descriptor, source)? else { return Ok(()) };
+    let resumed = receiver.is_resumed();
     let mut content = Content::default();
-    let done = (|| {
-        let mut compressed = Tee { inner: VerifyingReader::of(blob, descriptor), sink: &mut writer };
-        pass(decompressor(&mut compressed), &mut content, observer.as_deref_mut())?;
-        // what a decompressor leaves unread belongs to the blob too; and at its end stands the check
-        io::copy(&mut compressed, &mut io::sink())
-    })();
-    done.map_err(|error| BlobError::io("store a layer in", layout.root(), error))?;
-    writer.keep_as(&descriptor.digest)?;
-    let diff_id = content.hasher.finish();
-    if let Some(observer) = observer {
-        observer.finish(&diff_id, content.size, events);
+    let read = pass(decompressor(&mut receiver), &mut content, Some(&mut *observer));
+    // what a decompressor leaves unread belongs to the blob too; and at its end stands the check
+    match receiver.finish() {
+        Ok(()) => {}
+        Err(BlobError::Io { source: error, .. }) if resumed && error.kind() == io::ErrorKind::InvalidData => {
+            return layout.put_from(descriptor, source);
+        }
+        Err(error) => return Err(error),
     }
-    Ok(Layer { descriptor: descriptor.clone(), diff_id, created_by: None })
+    match read {
+        Ok(()) => observer.finish(&content.hasher.finish(), content.size, events),
+        Err(error) => tracing::debug!(digest = %descriptor.digest, %error, "the blob is no readable layer"),
+    }
+    Ok(())
 }
 
 /// Sends a tar stream to a sink, to its last byte, and past an observer.

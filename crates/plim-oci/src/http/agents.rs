@@ -5,7 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use ureq::config::Config;
 use ureq::http::{self, Method, Uri};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector as _, DefaultConnector};
 use ureq::{Agent, Proxy, SendBody};
@@ -29,22 +29,27 @@ pub(super) struct Agents {
 
 impl Agents {
     pub(super) fn new(options: &ClientOptions) -> Result<Self, HttpError> {
-        let roots = match &options.ca_bundle {
-            None => RootCerts::PlatformVerifier,
-            Some(bundle) => roots_with(bundle)?,
-        };
+        let bundles: Vec<&Path> =
+            options.ca_bundle.iter().chain(&options.authorities).map(std::path::PathBuf::as_path).collect();
+        let roots = if bundles.is_empty() { RootCerts::PlatformVerifier } else { roots_with(&bundles)? };
+        let identity = options.identity.as_ref().map(|(certificate, key)| identity(certificate, key)).transpose()?;
+        let tls = TlsConfig::builder()
+            .root_certs(roots)
+            .disable_verification(options.insecure)
+            .client_cert(identity)
+            .build();
         let proxies = &options.proxies;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let https = match given(&proxies.https) {
             None => None,
             Some(text) => {
                 let proxy = Proxy::new(&text).map_err(|error| bad_proxy(&text, &error.to_string()))?;
-                Some(Agent::new_with_config(config(&roots, Some(proxy))))
+                Some(Agent::new_with_config(config(&tls, Some(proxy))))
             }
         };
-        let http = given(&proxies.http).map(|text| forwarding(&text, &roots)).transpose()?;
+        let http = given(&proxies.http).map(|text| forwarding(&text, &tls)).transpose()?;
         let direct =
-            Agent::with_parts(config(&roots, None), DefaultConnector::default(), RememberingResolver::default());
+            Agent::with_parts(config(&tls, None), DefaultConnector::default(), RememberingResolver::default());
         Ok(Self { direct, http, https, no_proxy: proxies.no_proxy.clone() })
     }
 
@@ -80,7 +85,7 @@ impl Agents {
             Body::Empty => agent.run(built.body(()).map_err(|error| malformed(error.to_string()))?),
             Body::Bytes(bytes) => agent.run(built.body(bytes).map_err(|error| malformed(error.to_string()))?),
             Body::Stream { open, .. } => {
-                let mut stream = open().map_err(|source| HttpError::Network { url: shown(), source })?;
+                let mut stream = open.open().map_err(|source| HttpError::Network { url: shown(), source })?;
                 let body = SendBody::from_reader(&mut stream);
                 agent.run(built.body(body).map_err(|error| malformed(error.to_string()))?)
             }
@@ -111,7 +116,7 @@ fn is_secret(name: &str) -> bool {
     ["authorization", "cookie", "proxy-authorization"].iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
-fn config(roots: &RootCerts, proxy: Option<Proxy>) -> Config {
+fn config(tls: &TlsConfig, proxy: Option<Proxy>) -> Config {
     Agent::config_builder()
         // redirects and statuses are decided above, where proxies and secrets are known
         .max_redirects(0)
@@ -121,7 +126,7 @@ fn config(roots: &RootCerts, proxy: Option<Proxy>) -> Config {
         .timeout_connect(Some(CONNECT))
         .timeout_per_read(Some(STALL))
         .timeout_per_write(Some(STALL))
-        .tls_config(TlsConfig::builder().root_certs(roots.clone()).build())
+        .tls_config(tls.clone())
         .build()
 }
 
@@ -130,7 +135,7 @@ fn bad_proxy(text: &str, reason: &str) -> HttpError {
 }
 
 /// Returns an agent that asks a proxy for whole addresses.
-fn forwarding(text: &str, roots: &RootCerts) -> Result<(Agent, Option<String>), HttpError> {
+fn forwarding(text: &str, tls: &TlsConfig) -> Result<(Agent, Option<String>), HttpError> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let uri: Uri = full.parse().map_err(|_| bad_proxy(text, "it is malformed"))?;
     if uri.scheme_str() != Some("http") || uri.host().is_none() {
@@ -142,25 +147,58 @@ fn forwarding(text: &str, roots: &RootCerts) -> Result<(Agent, Option<String>), 
         .map(|(user, _)| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(url::decode(user))));
     let connector = DefaultConnector::default().chain(NameWholeAddress);
     let resolver = ProxyResolver { proxy: uri, inner: DefaultResolver::default() };
-    Ok((Agent::with_parts(config(roots, None), connector, resolver), credentials))
+    Ok((Agent::with_parts(config(tls, None), connector, resolver), credentials))
 }
 
-/// Returns the system's certificate authorities and those of a PEM file.
-fn roots_with(bundle: &Path) -> Result<RootCerts, HttpError> {
-    let bad = |reason: String| HttpError::Setting {
-        setting: "certificate bundle",
-        value: bundle.display().to_string(),
-        reason,
+/// Returns the certificate and key by which servers know this client.
+fn identity(certificate: &Path, key: &Path) -> Result<ClientCert, HttpError> {
+    let read = |path: &Path| {
+        let bad = |reason: String| HttpError::Setting {
+            setting: "client certificate",
+            value: path.display().to_string(),
+            reason,
+        };
+        let pem = std::fs::read(path).map_err(|error| bad(error.to_string()))?;
+        parse_pem(&pem).collect::<Result<Vec<_>, _>>().map_err(|error| bad(error.to_string()))
     };
-    let pem = std::fs::read(bundle).map_err(|error| bad(error.to_string()))?;
-    let mut all = Vec::new();
-    for item in parse_pem(&pem) {
-        if let PemItem::Certificate(certificate) = item.map_err(|error| bad(error.to_string()))? {
-            all.push(certificate);
-        }
+    let missing = |path: &Path, what: &str| HttpError::Setting {
+        setting: "client certificate",
+        value: path.display().to_string(),
+        reason: format!("it has no {what} in PEM form"),
+    };
+    let chain: Vec<_> = read(certificate)?
+        .into_iter()
+        .filter_map(|item| if let PemItem::Certificate(certificate) = item { Some(certificate) } else { None })
+        .collect();
+    let private = read(key)?
+        .into_iter()
+        .find_map(|item| if let PemItem::PrivateKey(key) = item { Some(key) } else { None })
+        .ok_or_else(|| missing(key, "private key"))?;
+    if chain.is_empty() {
+        return Err(missing(certificate, "certificate"));
     }
-    if all.is_empty() {
-        return Err(bad("it has no certificate in PEM form".to_owned()));
+    Ok(ClientCert::new_with_certs(&chain, private))
+}
+
+/// Returns the system's certificate authorities and those of PEM files.
+fn roots_with(bundles: &[&Path]) -> Result<RootCerts, HttpError> {
+    let mut all = Vec::new();
+    for bundle in bundles {
+        let before = all.len();
+        let bad = |reason: String| HttpError::Setting {
+            setting: "certificate bundle",
+            value: bundle.display().to_string(),
+            reason,
+        };
+        let pem = std::fs::read(bundle).map_err(|error| bad(error.to_string()))?;
+        for item in parse_pem(&pem) {
+            if let PemItem::Certificate(certificate) = item.map_err(|error| bad(error.to_string()))? {
+                all.push(certificate);
+            }
+        }
+        if all.len() == before {
+            return Err(bad("it has no certificate in PEM form".to_owned()));
+        }
     }
     let system = rustls_native_certs::load_native_certs();
     for error in &system.errors {

@@ -1,10 +1,8 @@
 //! Fetching a file: resumed where it broke, checked, and named only when it is right.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::FlockOperation;
 
 use crate::{Digest, Events, Hasher, TaskId, lock};
 
@@ -197,13 +195,8 @@ impl Part {
                 return Ok(None);
             }
             let fail = |error| io_error("write", path, error);
-            let mut options = OpenOptions::new();
-            let mut file = options.read(true).write(true).create(true).truncate(false).open(path).map_err(fail)?;
-            lock::wait_flock(&file, FlockOperation::LockExclusive).map_err(fail)?;
-            if !is_still(path, &file) {
-                // the other process was done and took the name away
-                continue;
-            }
+            // the other process may be done and have taken the name away
+            let Some(mut file) = lock::lock_growing(path).map_err(fail)? else { continue };
             let mut hasher = Hasher::new();
             let have = io::copy(&mut (&mut file).take(size), &mut hasher).map_err(fail)?;
             file.set_len(have).map_err(fail)?;
@@ -240,15 +233,6 @@ fn is_right(path: &Path, digest: &Digest, size: u64) -> bool {
     }
     let mut hasher = Hasher::new();
     io::copy(&mut file, &mut hasher).is_ok() && hasher.finish() == *digest
-}
-
-/// Says whether a name still stands for an open file.
-fn is_still(path: &Path, file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    match (std::fs::metadata(path), file.metadata()) {
-        (Ok(named), Ok(open)) => (named.dev(), named.ino()) == (open.dev(), open.ino()),
-        _ => false,
-    }
 }
 
 fn io_error(action: &'static str, path: &Path, source: io::Error) -> HttpError {

@@ -25,7 +25,7 @@ impl Default for Retry {
 
 impl Retry {
     /// Returns the pause after an attempt that failed; the first is 1.
-    pub(super) fn pause(self, attempt: u32, asked: Option<Duration>) -> Duration {
+    pub(crate) fn pause(self, attempt: u32, asked: Option<Duration>) -> Duration {
         if let Some(asked) = asked {
             return asked.min(LONGEST);
         }

@@ -43,7 +43,7 @@ fn hex(pair: &[u8]) -> Option<u8> {
 }
 
 /// Says whether two addresses have the same scheme, host and port.
-pub(super) fn same_origin(one: &str, other: &str) -> bool {
+pub(crate) fn same_origin(one: &str, other: &str) -> bool {
     match (one.parse::<Uri>(), other.parse::<Uri>()) {
         (Ok(one), Ok(other)) => origin(&one).is_some() && origin(&one) == origin(&other),
         _ => false,
@@ -57,7 +57,7 @@ fn origin(uri: &Uri) -> Option<(Cow<'_, str>, String, u16)> {
 }
 
 /// Resolves a redirect's target (RFC 3986, 5.2, as far as servers use it); only to `http` and `https`.
-pub(super) fn join(base: &str, target: &str) -> Option<String> {
+pub(crate) fn join(base: &str, target: &str) -> Option<String> {
     let base: Uri = base.parse().ok()?;
     let scheme = base.scheme_str()?;
     // a fragment is for people

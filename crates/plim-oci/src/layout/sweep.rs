@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{BlobError, Blobs, Descriptor, Digest, read};
 
-use super::Layout;
+use super::{Layout, index, name_of, referrers};
 
 /// What a sweep did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,10 +21,7 @@ pub struct Sweep {
 const MAX_DEPTH: usize = 8;
 
 pub(super) fn sweep(layout: &Layout, keep: &dyn Fn(&Digest) -> bool) -> Result<Sweep, BlobError> {
-    let mut needed = HashSet::new();
-    for manifest in layout.index()?.manifests {
-        mark(layout, &manifest, 0, &mut needed)?;
-    }
+    let needed = needed(layout)?;
     let mut done = Sweep::default();
     for algorithm in ["sha256", "sha512"] {
         let dir = layout.root().join("blobs").join(algorithm);
@@ -44,10 +41,41 @@ pub(super) fn sweep(layout: &Layout, keep: &dyn Fn(&Digest) -> bool) -> Result<S
     Ok(done)
 }
 
+/// Finds what the entries of the index need. One without a name that is about a manifest which is gone is an entry
+/// no more.
+fn needed(layout: &Layout) -> Result<HashSet<Digest>, BlobError> {
+    let mut needed = HashSet::new();
+    let mut about = Vec::new();
+    for manifest in layout.index()?.manifests {
+        match referrers::subject(layout, &manifest) {
+            Some(subject) => about.push((subject, manifest)),
+            None => mark(layout, &manifest, 0, &mut needed)?,
+        }
+    }
+    // a signature may be about an attestation
+    loop {
+        let (now, later): (Vec<_>, _) = about.into_iter().partition(|(subject, _)| needed.contains(subject));
+        about = later;
+        if now.is_empty() {
+            break;
+        }
+        for (_, manifest) in now {
+            mark(layout, &manifest, 0, &mut needed)?;
+        }
+    }
+    if !about.is_empty() {
+        let gone: HashSet<Digest> = about.into_iter().map(|(_, manifest)| manifest.digest).collect();
+        index::change(layout.root(), |index| {
+            index.manifests.retain(|manifest| name_of(manifest).is_some() || !gone.contains(&manifest.digest));
+        })?;
+    }
+    Ok(needed)
+}
+
 /// Marks a manifest and all it points to. What is damaged or absent marks nothing: it is no reason to keep
 /// or to lose anything else.
 fn mark(layout: &Layout, descriptor: &Descriptor, depth: usize, needed: &mut HashSet<Digest>) -> Result<(), BlobError> {
-    if !needed.insert(descriptor.digest.clone()) || depth > MAX_DEPTH || !layout.exists(&descriptor.digest)? {
+    if !needed.insert(descriptor.digest.clone()) || depth > MAX_DEPTH || !layout.exists(&descriptor)? {
         return Ok(());
     }
     match read::document(layout, descriptor) {

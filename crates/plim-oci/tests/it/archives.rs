@@ -61,7 +61,7 @@ fn an_oci_archive_holds_the_same_image() {
     assert_eq!(archive.resolve("").unwrap(), found);
     assert!(matches!(archive.resolve("y"), Err(BlobError::NoSuchName { .. })));
     let target = TempLayout::new();
-    copy::copy(&archive, &*target, &found, &Silent).unwrap();
+    copy::copy(&archive, &*target, &found, copy::Options::default(), &Silent).unwrap();
     let mut copied = read::image(&*target, &found, &amd64()).unwrap();
     copied.descriptor.annotations = BTreeMap::new();
     assert_eq!(copied, image);
@@ -79,7 +79,7 @@ fn a_docker_archive_keeps_configuration_and_content() {
         assert_eq!(read.config_bytes, image.config_bytes);
         assert_eq!(diff_ids(&read), diff_ids(&image));
         let target = TempLayout::new();
-        copy::copy(&archive, &*target, &read.descriptor, &Silent).unwrap();
+        copy::copy(&archive, &*target, &read.descriptor, copy::Options::default(), &Silent).unwrap();
     }
 }
 
@@ -118,7 +118,7 @@ fn old_archives_with_linked_and_compressed_layers_are_read() {
     let image = small().compression(Compression::None).write(&layout);
     let bytes = |place: usize| {
         let mut bytes = Vec::new();
-        layout.open(&image.layers[place].descriptor.digest).unwrap().read_to_end(&mut bytes).unwrap();
+        layout.open(&image.layers[place].descriptor).unwrap().read_to_end(&mut bytes).unwrap();
         bytes
     };
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -146,7 +146,7 @@ fn old_archives_with_linked_and_compressed_layers_are_read() {
     assert_eq!(read.layers[1].descriptor.media_type, media_type::OCI_LAYER_GZIP);
     assert_eq!(read.layers[1].descriptor.digest, Digest::of(&second));
     let mut content = Vec::new();
-    decompressor(archive.open(&read.layers[1].descriptor.digest).unwrap()).read_to_end(&mut content).unwrap();
+    decompressor(archive.open(&read.layers[1].descriptor).unwrap()).read_to_end(&mut content).unwrap();
     assert_eq!(content, bytes(1));
 }
 
@@ -155,9 +155,9 @@ fn an_archive_with_both_descriptions_is_read_by_the_whole_one() {
     let layout = TempLayout::new();
     let image = small().compression(Compression::None).write(&layout);
     let mut first = Vec::new();
-    layout.open(&image.layers[0].descriptor.digest).unwrap().read_to_end(&mut first).unwrap();
+    layout.open(&image.layers[0].descriptor).unwrap().read_to_end(&mut first).unwrap();
     let mut second = Vec::new();
-    layout.open(&image.layers[1].descriptor.digest).unwrap().read_to_end(&mut second).unwrap();
+    layout.open(&image.layers[1].descriptor).unwrap().read_to_end(&mut second).unwrap();
     let blob = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
     let paths = [&image.layers[0].descriptor.digest, &image.layers[1].descriptor.digest].map(blob);
     let config = blob(&image.manifest.config.digest);

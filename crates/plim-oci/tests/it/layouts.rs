@@ -104,10 +104,10 @@ fn a_sweep_keeps_what_is_named_or_claimed() {
     let sweep = layout.sweep_unreferenced(&|digest| *digest == claimed.digest).unwrap();
     assert_eq!((sweep.removed, sweep.busy), (3, false));
     assert!(sweep.freed > 0);
-    assert!(!layout.exists(&gone.descriptor.digest).unwrap());
-    assert!(layout.exists(&claimed.digest).unwrap());
+    assert!(!layout.exists(&gone.descriptor).unwrap());
+    assert!(layout.exists(&claimed).unwrap());
     read::image(&*layout, &kept.descriptor, &amd64()).unwrap();
-    assert!(kept.layers.iter().all(|layer| layout.exists(&layer.descriptor.digest).unwrap()));
+    assert!(kept.layers.iter().all(|layer| layout.exists(&layer.descriptor).unwrap()));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn content_that_differs_from_its_descriptor_is_refused() {
     let descriptor = Descriptor::new("text/plain", Digest::of(b"right"), 5);
     assert!(layout.put(&descriptor, &mut &b"wrong"[..]).is_err());
     assert!(layout.put(&descriptor, &mut &b"right, and more"[..]).is_err());
-    assert!(!layout.exists(&descriptor.digest).unwrap());
+    assert!(!layout.exists(&descriptor).unwrap());
     // what a power cut left half written is written again
     std::fs::write(layout.blob_path(&descriptor.digest), "ri").unwrap();
     layout.put(&descriptor, &mut &b"right"[..]).unwrap();
@@ -212,12 +212,12 @@ fn a_copy_brings_everything_once() {
     let (source, target) = (TempLayout::new(), TempLayout::new());
     let index = index(&source);
     let recorder = Recorder::new();
-    let report = copy::copy(&*source, &*target, &index, &recorder).unwrap();
+    let report = copy::copy(&*source, &*target, &index, copy::Options::default(), &recorder).unwrap();
     // three manifests and configurations, two shared layers, the index
     assert_eq!((report.copied, report.present), (9, 0));
     assert!(matches!(read::document(&*target, &index).unwrap(), Document::Index(_)));
     read::image(&*target, &index, &"linux/arm/v7".parse().unwrap()).unwrap();
-    let again = copy::copy(&*source, &*target, &index, &Silent).unwrap();
+    let again = copy::copy(&*source, &*target, &index, copy::Options::default(), &Silent).unwrap();
     assert_eq!((again.copied, again.present, again.present_bytes), (0, 9, report.copied_bytes));
 }
 
@@ -228,13 +228,13 @@ fn a_copy_that_meets_damage_or_the_user_s_wish_stops_before_the_manifest() {
     let cancelled = Recorder::new();
     cancelled.cancel();
     let target = TempLayout::new();
-    assert!(matches!(copy::copy(&*source, &*target, &image.descriptor, &cancelled), Err(BlobError::Cancelled)));
+    assert!(matches!(copy::copy(&*source, &*target, &image.descriptor, copy::Options::default(), &cancelled), Err(BlobError::Cancelled)));
     let path = source.blob_path(&image.layers[0].descriptor.digest);
     let size = std::fs::metadata(&path).unwrap().len();
     let mut file = std::fs::File::create(&path).unwrap();
     file.write_all(&vec![1; size as usize]).unwrap();
-    assert!(copy::copy(&*source, &*target, &image.descriptor, &Silent).is_err());
-    assert!(!target.exists(&image.descriptor.digest).unwrap());
+    assert!(copy::copy(&*source, &*target, &image.descriptor, copy::Options::default(), &Silent).is_err());
+    assert!(!target.exists(&image.descriptor).unwrap());
 }
 
 #[test]
