@@ -14,7 +14,7 @@ usage: registry [--SWITCH VALUE]...
   --auth none|basic|token      with --user USER, --password PASSWORD (user, secret)
   --anonymous-pull on|off      tokens to pull for everybody
   --expires SECONDS            of tokens (300)
-  --referrers --monolithic --chunked --mount --ranges --head-digest --delete --delete-tags  on|off (on)
+  --referrers --referrers-filter --monolithic --chunked --mount --ranges --head-digest --delete --delete-tags on|off (on)
   --redirect-blobs --relative-location --sparse-indexes --corrupt --truncate --wrong-digest on|off (off)
   --throttle N, --failing N    so many requests
   --cut-download BYTES, --cut-upload BYTES   each again for one more
@@ -57,6 +57,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Switches, String
             "--anonymous-pull" => anonymous_pull = on()?,
             "--expires" => expires_seconds = number()?,
             "--referrers" => switches.referrers = on()?,
+            "--referrers-filter" => switches.referrers_filter = on()?,
             "--monolithic" => switches.monolithic = on()?,
             "--chunked" => switches.chunked = on()?,
             "--mount" => switches.mount = on()?,
