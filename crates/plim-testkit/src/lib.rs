@@ -1,5 +1,5 @@
 //! What tests of all crates share: layers and images in a few lines, a temporary layout, a recorder of
-//! events, a loopback HTTP server with bad manners, and the way to the fixtures.
+//! events, a loopback HTTP server with bad manners, a registry with switches, and the way to the fixtures.
 //!
 //! Everything here panics with a message when something goes wrong: that is what a test wants.
 
@@ -10,6 +10,7 @@ pub mod layer;
 pub mod layout;
 pub mod observe;
 pub mod paths;
+pub mod registry;
 
 pub use events::Recorder;
 pub use image::ImageBuilder;
