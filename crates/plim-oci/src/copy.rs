@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::read::{self, Document};
-use crate::{BlobError, Blobs, BlobsMut, Descriptor, Digest, Events, Origin, Silent, Source, TaskId};
+use crate::{BlobError, Blobs, BlobsMut, Descriptor, Digest, Events, Origin, Platform, Silent, Source, TaskId};
 
 /// Blobs moved at the same time; registries throttle clients that ask for more.
 const PARALLEL: usize = 3;
@@ -20,7 +20,9 @@ const COMPANIONS: [&str; 3] = ["sig", "att", "sbom"];
 
 /// What is copied beside the image itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Options {
+pub struct Options<'a> {
+    /// Of an index only the image for this platform; the index itself is copied as it is, so that its digest stays.
+    pub platform: Option<&'a Platform>,
     /// What is about the images, too: signatures, attestations, SBOMs, by reference and by tag.
     pub referrers: bool,
     /// Nothing is written; the report says what would be.
@@ -53,10 +55,10 @@ pub fn copy(
     src: &dyn Blobs,
     dst: &dyn BlobsMut,
     root: &Descriptor,
-    options: Options,
+    options: Options<'_>,
     events: &dyn Events,
 ) -> Result<CopyReport, BlobError> {
-    let mut plan = Plan::default();
+    let mut plan = Plan { platform: options.platform, ..Plan::default() };
     plan.add(src, root, 0)?;
     if options.referrers {
         plan.add_about(src, events)?;
@@ -99,7 +101,8 @@ pub fn copy(
 
 /// What must be copied: blobs in any order, then manifests, children first and subjects before what is about them.
 #[derive(Default)]
-struct Plan {
+struct Plan<'a> {
+    platform: Option<&'a Platform>,
     blobs: Vec<Descriptor>,
     manifests: Vec<Descriptor>,
     seen: HashSet<Digest>,
@@ -109,7 +112,7 @@ struct Plan {
     tags: Vec<(String, Descriptor)>,
 }
 
-impl Plan {
+impl Plan<'_> {
     fn add(&mut self, src: &dyn Blobs, descriptor: &Descriptor, depth: usize) -> Result<(), BlobError> {
         if !self.seen.insert(descriptor.digest.clone()) {
             return Ok(());
@@ -123,11 +126,14 @@ impl Plan {
             });
         }
         match read::document(src, descriptor)? {
-            Document::Index(index) => {
-                for child in &index.manifests {
-                    self.add(src, child, depth + 1)?;
+            Document::Index(index) => match self.platform {
+                Some(platform) => self.add(src, read::choose(src, &index, platform)?, depth + 1)?,
+                None => {
+                    for child in &index.manifests {
+                        self.add(src, child, depth + 1)?;
+                    }
                 }
-            }
+            },
             Document::Manifest(manifest) => {
                 for blob in std::iter::once(&manifest.config).chain(&manifest.layers) {
                     // layers that may not be distributed stay at their addresses
@@ -177,7 +183,7 @@ struct Job<'a> {
     src: &'a dyn Blobs,
     dst: &'a dyn BlobsMut,
     origin: Option<Origin>,
-    options: Options,
+    options: Options<'a>,
     report: &'a Mutex<CopyReport>,
 }
 

@@ -22,8 +22,8 @@ mod retry;
 mod url;
 
 pub use error::HttpError;
-pub(crate) use url::{join, same_origin};
 pub use retry::Retry;
+pub(crate) use url::{join, same_origin};
 
 use agents::Agents;
 

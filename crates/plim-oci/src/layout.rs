@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use rustix::fs::FlockOperation;
 
-use crate::verify::VerifyingReader;
 use crate::blobs::Source;
+use crate::verify::VerifyingReader;
 use crate::{BlobError, Blobs, BlobsMut, Descriptor, Digest, Index, lock, read};
 
 mod index;

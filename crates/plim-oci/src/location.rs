@@ -14,6 +14,12 @@ pub enum Location {
     Name(Reference),
     /// `store:REF`: the local store only.
     Store(Reference),
+    /// `registry:REF`: the registry, even where the local store has the image.
+    Registry(Reference),
+    /// `rootfs:DIR`: a directory with the files of an image.
+    RootFs(Utf8PathBuf),
+    /// `-`: an archive on standard input, or for standard output.
+    Stdio,
     /// `oci:DIR[:TAG]`: an OCI image layout directory.
     OciLayout {
         /// The directory.
@@ -60,9 +66,11 @@ impl LocationError {
         match self {
             Self::Reference(error) => error.hint(),
             Self::NoPath(_) => Some("write the path after the colon, for example oci:out/image:latest".to_owned()),
-            Self::Scheme { .. } => {
-                Some("use NAME, store:NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:NAME]".into())
-            }
+            Self::Scheme { .. } => Some(
+                "use NAME, store:NAME, registry:NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG], \
+                     docker-archive:FILE[:NAME], rootfs:DIR or -"
+                    .into(),
+            ),
         }
     }
 }
@@ -79,7 +87,13 @@ impl FromStr for Location {
             Ok((Utf8PathBuf::from(path), tag.filter(|tag| !tag.is_empty()).map(str::to_owned)))
         };
         match text.split_once(':') {
+            None if text == "-" => Ok(Self::Stdio),
             Some(("store", rest)) => Ok(Self::Store(rest.parse()?)),
+            Some(("registry", rest)) if !rest.starts_with("//") && !begins_with_port(rest) => {
+                Ok(Self::Registry(rest.parse()?))
+            }
+            Some(("rootfs", "")) => Err(LocationError::NoPath(text.to_owned())),
+            Some(("rootfs", rest)) => Ok(Self::RootFs(rest.into())),
             Some(("oci", rest)) => path_and_tag(rest).map(|(dir, tag)| Self::OciLayout { dir, tag }),
             Some(("oci-archive", rest)) => path_and_tag(rest).map(|(file, tag)| Self::OciArchive { file, tag }),
             Some(("docker-archive", rest)) => {
@@ -96,6 +110,12 @@ impl FromStr for Location {
     }
 }
 
+/// `registry:5000/app` is a host called `registry`, with a port.
+fn begins_with_port(text: &str) -> bool {
+    let port = text.split('/').next().unwrap_or_default();
+    text.contains('/') && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (scheme, path, name) = match self {
@@ -106,6 +126,9 @@ impl fmt::Display for Location {
                 return if mistaken { write!(f, "{reference}") } else { f.write_str(&short) };
             }
             Self::Store(reference) => return write!(f, "store:{}", reference.familiar()),
+            Self::Registry(reference) => return write!(f, "registry:{}", reference.familiar()),
+            Self::RootFs(dir) => return write!(f, "rootfs:{dir}"),
+            Self::Stdio => return f.write_str("-"),
             Self::OciLayout { dir, tag } => ("oci", dir, tag.clone()),
             Self::OciArchive { file, tag } => ("oci-archive", file, tag.clone()),
             Self::DockerArchive { file, reference } => {
@@ -129,6 +152,10 @@ mod tests {
         for text in [
             "nginx:1.29",
             "store:nginx",
+            "registry:nginx:1.29",
+            "registry:r.example:5000/team/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "rootfs:some/dir",
+            "-",
             "oci:out/image",
             "oci:/abs/dir:v1",
             "oci-archive:a.tar:docker.io/library/x:1",
@@ -143,6 +170,7 @@ mod tests {
     fn a_name_with_a_port_is_a_name() {
         assert!(matches!("localhost:5000/x".parse(), Ok(Location::Name(_))));
         assert!(matches!("oci/x:1".parse(), Ok(Location::Name(_))));
+        assert!(matches!("registry:5000/x".parse(), Ok(Location::Name(_))));
     }
 
     #[test]

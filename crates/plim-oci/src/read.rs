@@ -11,6 +11,8 @@ use crate::{
 
 mod platform;
 
+pub(crate) use platform::choose;
+
 /// Registries refuse manifests above 4 MiB; twice that is surely no manifest. Bytes.
 pub const MAX_MANIFEST: u64 = 8 << 20;
 /// Indexes may point to indexes; no producer goes deeper than this.
@@ -42,7 +44,19 @@ pub fn image(blobs: &dyn Blobs, descriptor: &Descriptor, platform: &Platform) ->
         let content = bytes(blobs, &descriptor, "manifest")?;
         match parse_document(blobs, &descriptor, &content)? {
             Document::Manifest(manifest) => return finish(blobs, &descriptor, *manifest, content),
-            Document::Index(index) => descriptor = platform::choose(blobs, &index, platform)?.clone(),
+            Document::Index(index) => descriptor = choose(blobs, &index, platform)?.clone(),
+        }
+    }
+    Err(malformed(blobs, "index", &descriptor, "indexes are nested too deeply"))
+}
+
+/// Finds the manifest for a platform behind a descriptor, which may be one already.
+pub fn select(blobs: &dyn Blobs, descriptor: &Descriptor, platform: &Platform) -> Result<Descriptor, BlobError> {
+    let mut descriptor = descriptor.clone();
+    for _ in 0..=MAX_DEPTH {
+        match document(blobs, &descriptor)? {
+            Document::Manifest(_) => return Ok(descriptor),
+            Document::Index(index) => descriptor = choose(blobs, &index, platform)?.clone(),
         }
     }
     Err(malformed(blobs, "index", &descriptor, "indexes are nested too deeply"))
@@ -60,8 +74,10 @@ pub fn bytes(blobs: &dyn Blobs, descriptor: &Descriptor, what: &'static str) -> 
         return Err(malformed(blobs, what, descriptor, &format!("{} bytes are too many", descriptor.size)));
     }
     let mut content = Vec::with_capacity(descriptor.size as usize);
-    blobs.open(&descriptor)?.take(descriptor.size + 1).read_to_end(&mut content).map_err(|source| {
-        BlobError::Io { action: "read", path: format!("{what} {} from {}", descriptor.digest, blobs.place()), source }
+    blobs.open(&descriptor)?.take(descriptor.size + 1).read_to_end(&mut content).map_err(|source| BlobError::Io {
+        action: "read",
+        path: format!("{what} {} from {}", descriptor.digest, blobs.place()),
+        source,
     })?;
     if content.len() as u64 != descriptor.size {
         let reason = format!("it has not the {} bytes that were promised", descriptor.size);

@@ -42,13 +42,35 @@ struct Inner {
     settings: Settings,
     credentials: Arc<Credentials>,
     hosts: Mutex<HashMap<String, Arc<Host>>>,
+    warnings: Warnings,
+}
+
+/// What people should know although the work goes on, until somebody takes it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    fn add(&self, text: String) {
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
 }
 
 impl Registries {
     /// Returns the registries; nothing is asked before it is needed.
     pub fn new(options: ClientOptions, settings: Settings, credentials: Credentials) -> Self {
         let credentials = Arc::new(credentials);
-        Self { inner: Arc::new(Inner { options, settings, credentials, hosts: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                options,
+                settings,
+                credentials,
+                hosts: Mutex::default(),
+                warnings: Warnings::default(),
+            }),
+        }
     }
 
     /// Returns the repository that a reference names.
@@ -72,10 +94,15 @@ impl Registries {
         list::catalog(&*self.host(registry, registry)?)
     }
 
+    /// Returns what people should know, and forgets it: credentials that cannot be read, mirrors that are of no use.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.inner.warnings.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn host(&self, registry: &str, name: &str) -> Result<Arc<Host>, RegistryError> {
         let settings = self.inner.settings.of(name);
         self.remembered(registry.to_owned(), || {
-            Host::new(registry, None, settings, &self.inner.options, &self.inner.credentials)
+            Host::new(registry, None, settings, &self.inner.options, &self.inner.credentials, &self.inner.warnings)
         })
     }
 
@@ -83,7 +110,14 @@ impl Registries {
         let bare = address.split_once("://").map_or(address, |(_, bare)| bare).trim_end_matches('/');
         let (settings, upstream) = (self.inner.settings.of(bare), name.split('/').next().unwrap_or_default());
         self.remembered(format!("{address} for {upstream}"), || {
-            let mut host = Host::new(bare, Some(upstream), settings, &self.inner.options, &self.inner.credentials)?;
+            let mut host = Host::new(
+                bare,
+                Some(upstream),
+                settings,
+                &self.inner.options,
+                &self.inner.credentials,
+                &self.inner.warnings,
+            )?;
             if let Some((scheme @ ("http" | "https"), _)) = address.split_once("://") {
                 host.set_scheme(scheme);
             }

@@ -33,11 +33,8 @@ impl Agents {
             options.ca_bundle.iter().chain(&options.authorities).map(std::path::PathBuf::as_path).collect();
         let roots = if bundles.is_empty() { RootCerts::PlatformVerifier } else { roots_with(&bundles)? };
         let identity = options.identity.as_ref().map(|(certificate, key)| identity(certificate, key)).transpose()?;
-        let tls = TlsConfig::builder()
-            .root_certs(roots)
-            .disable_verification(options.insecure)
-            .client_cert(identity)
-            .build();
+        let tls =
+            TlsConfig::builder().root_certs(roots).disable_verification(options.insecure).client_cert(identity).build();
         let proxies = &options.proxies;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let https = match given(&proxies.https) {
@@ -48,8 +45,7 @@ impl Agents {
             }
         };
         let http = given(&proxies.http).map(|text| forwarding(&text, &tls)).transpose()?;
-        let direct =
-            Agent::with_parts(config(&tls, None), DefaultConnector::default(), RememberingResolver::default());
+        let direct = Agent::with_parts(config(&tls, None), DefaultConnector::default(), RememberingResolver::default());
         Ok(Self { direct, http, https, no_proxy: proxies.no_proxy.clone() })
     }
 

@@ -3,7 +3,8 @@
 use crate::{BlobError, Blobs, Descriptor, Index, Platform};
 
 /// Chooses the manifest whose platform serves best; the first of equals.
-pub(super) fn choose<'a>(blobs: &dyn Blobs, index: &'a Index, wanted: &Platform) -> Result<&'a Descriptor, BlobError> {
+/// Chooses the manifest of an index that fits a platform best.
+pub(crate) fn choose<'a>(blobs: &dyn Blobs, index: &'a Index, wanted: &Platform) -> Result<&'a Descriptor, BlobError> {
     let images = || index.manifests.iter().filter(|manifest| !is_attestation(manifest));
     let mut best: Option<(u32, &Descriptor)> = None;
     for manifest in images() {

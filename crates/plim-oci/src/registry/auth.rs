@@ -134,7 +134,8 @@ pub(super) fn fetch(
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(malformed());
     }
-    let validity = Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_VALIDITY).max(DEFAULT_VALIDITY).min(86_400));
+    let validity =
+        Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_VALIDITY).max(DEFAULT_VALIDITY).min(86_400));
     Ok(Token { token: Secret::new(token), until: Instant::now() + validity.saturating_sub(MARGIN) })
 }
 
@@ -226,6 +227,9 @@ mod tests {
 
     #[test]
     fn queries_are_escaped() {
-        assert_eq!(encode(&[("service", "a b&c"), ("scope", "repository:x/y:pull,push")]), "service=a%20b%26c&scope=repository:x/y:pull,push");
+        assert_eq!(
+            encode(&[("service", "a b&c"), ("scope", "repository:x/y:pull,push")]),
+            "service=a%20b%26c&scope=repository:x/y:pull,push"
+        );
     }
 }

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use serde::Deserialize;
 
+use super::Warnings;
+
 /// The key under which Docker keeps the credentials of `docker.io`.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 /// A user name that says: the secret is an identity token (docker-credential-helpers).
@@ -102,23 +104,23 @@ struct Helped {
 impl Credentials {
     /// Finds the credentials for a repository of a registry. What cannot be read is warned about and left out:
     /// much can be read without credentials.
-    pub(super) fn find(&self, registry: &str, repository: &str) -> Option<Found> {
+    pub(super) fn find(&self, registry: &str, repository: &str, warnings: &Warnings) -> Option<Found> {
         if let Some(credential) = self.given.get(registry) {
             return Some(Found { credential: credential.clone(), from: "the command line".to_owned() });
         }
         self.files.iter().find_map(|path| {
-            let file = read(path)?;
-            let found = in_file(&file, registry, repository)?;
+            let file = read(path, warnings)?;
+            let found = in_file(&file, registry, repository, warnings)?;
             Some(Found { credential: found.0, from: format!("{}{}", path.display(), found.1) })
         })
     }
 }
 
-fn read(path: &Path) -> Option<File> {
+fn read(path: &Path, warnings: &Warnings) -> Option<File> {
     match std::fs::metadata(path) {
         Ok(metadata) if metadata.len() <= MAX_FILE => {}
         Ok(_) => {
-            tracing::warn!("{} is too large for a file of credentials", path.display());
+            warnings.add(format!("{} is too large for a file of credentials", path.display()));
             return None;
         }
         Err(_) => return None,
@@ -127,21 +129,24 @@ fn read(path: &Path) -> Option<File> {
     // the error of the parser may quote what it parsed
     let parsed = serde_json::from_slice(&text).ok();
     if parsed.is_none() {
-        tracing::warn!("the credentials in {} cannot be understood: it is not JSON of the usual form", path.display());
+        warnings.add(format!(
+            "the credentials in {} cannot be understood: it is not JSON of the usual form",
+            path.display()
+        ));
     }
     parsed
 }
 
 /// A credential, and what to add to the file's name.
-fn in_file(file: &File, registry: &str, repository: &str) -> Option<(Credential, String)> {
+fn in_file(file: &File, registry: &str, repository: &str, warnings: &Warnings) -> Option<(Credential, String)> {
     let key = best(file.cred_helpers.keys(), registry, repository);
     let server = if registry == "docker.io" { DOCKER_HUB_KEY } else { registry };
     if let Some(helper) = key.and_then(|key| file.cred_helpers.get(key)).filter(|helper| !helper.is_empty()) {
         let asked = key.filter(|_| registry != "docker.io").map_or(server, String::as_str);
-        return ask(helper, asked).map(|found| (found, format!(", helper docker-credential-{helper}")));
+        return ask(helper, asked, warnings).map(|found| (found, format!(", helper docker-credential-{helper}")));
     }
     if let Some(helper) = file.creds_store.as_deref().filter(|helper| !helper.is_empty())
-        && let Some(found) = ask(helper, server)
+        && let Some(found) = ask(helper, server, warnings)
     {
         return Some((found, format!(", helper docker-credential-{helper}")));
     }
@@ -196,11 +201,11 @@ fn password(user: String, secret: String) -> Credential {
 }
 
 /// Asks a helper program (docker-credential-helpers: `get`, the server on standard input, JSON on standard output).
-fn ask(helper: &str, server: &str) -> Option<Credential> {
+fn ask(helper: &str, server: &str, warnings: &Warnings) -> Option<Credential> {
     let program = format!("docker-credential-{helper}");
     // a name with a slash would be a program of whoever wrote the file, from anywhere
     if helper.contains('/') {
-        tracing::warn!("`{helper}` is no name of a credential helper");
+        warnings.add(format!("`{helper}` is no name of a credential helper"));
         return None;
     }
     let run = || -> std::io::Result<std::process::Output> {
@@ -219,19 +224,19 @@ fn ask(helper: &str, server: &str) -> Option<Credential> {
         Ok(output) if output.status.success() => {
             let answer: Option<Helped> = serde_json::from_slice(&output.stdout).ok();
             if answer.is_none() {
-                tracing::warn!("the answer of {program} cannot be understood");
+                warnings.add(format!("the answer of {program} cannot be understood"));
             }
             answer.map(|answer| password(answer.username, answer.secret))
         }
         Ok(output) => {
             // that there are none is an ordinary answer
             if !String::from_utf8_lossy(&output.stdout).contains("not found") {
-                tracing::warn!("{program} failed for {server}; going on without its credentials");
+                warnings.add(format!("{program} failed for {server}; going on without its credentials"));
             }
             None
         }
         Err(error) => {
-            tracing::warn!("{program} cannot be run ({error}); going on without its credentials");
+            warnings.add(format!("{program} cannot be run ({error}); going on without its credentials"));
             None
         }
     }
@@ -262,36 +267,40 @@ mod tests {
             r#"{"auths": {"https://r.example": {"auth": "YTox"}, "r.example/team": {"auth": "Yjoy"},
                 "other.example/v2/": {"username": "c", "password": "3"}, "t.example": {"identitytoken": "T"}}}"#,
         );
-        assert_eq!(user(credentials.find("r.example", "app")).unwrap(), "a:1");
-        assert_eq!(user(credentials.find("r.example", "team/app")).unwrap(), "b:2");
-        assert_eq!(user(credentials.find("r.example", "teams/app")).unwrap(), "a:1");
-        assert_eq!(user(credentials.find("other.example", "app")).unwrap(), "c:3");
-        assert_eq!(user(credentials.find("t.example", "app")).unwrap(), "token T");
-        assert_eq!(user(credentials.find("none.example", "app")), None);
+        assert_eq!(user(credentials.find("r.example", "app", &Warnings::default())).unwrap(), "a:1");
+        assert_eq!(user(credentials.find("r.example", "team/app", &Warnings::default())).unwrap(), "b:2");
+        assert_eq!(user(credentials.find("r.example", "teams/app", &Warnings::default())).unwrap(), "a:1");
+        assert_eq!(user(credentials.find("other.example", "app", &Warnings::default())).unwrap(), "c:3");
+        assert_eq!(user(credentials.find("t.example", "app", &Warnings::default())).unwrap(), "token T");
+        assert_eq!(user(credentials.find("none.example", "app", &Warnings::default())), None);
     }
 
     #[test]
     fn docker_hub_has_several_keys() {
         for key in ["https://index.docker.io/v1/", "docker.io", "index.docker.io"] {
             let (_dir, credentials) = file(&format!(r#"{{"auths": {{"{key}": {{"auth": "YTox"}}}}}}"#));
-            assert_eq!(user(credentials.find("docker.io", "library/nginx")).unwrap(), "a:1", "{key}");
+            assert_eq!(
+                user(credentials.find("docker.io", "library/nginx", &Warnings::default())).unwrap(),
+                "a:1",
+                "{key}"
+            );
         }
     }
 
     #[test]
     fn damaged_files_and_absent_helpers_give_nothing() {
         let (_dir, credentials) = file(r#"{"auths": ["#);
-        assert_eq!(credentials.find("r.example", "app"), None);
+        assert_eq!(credentials.find("r.example", "app", &Warnings::default()), None);
         let (_dir, credentials) = file(r#"{"credsStore": "no-such-helper", "auths": {"r.example": {"auth": "YTox"}}}"#);
-        assert_eq!(user(credentials.find("r.example", "app")).unwrap(), "a:1");
+        assert_eq!(user(credentials.find("r.example", "app", &Warnings::default())).unwrap(), "a:1");
         let (_dir, credentials) = file(r#"{"credHelpers": {"r.example": "../evil"}}"#);
-        assert_eq!(credentials.find("r.example", "app"), None);
+        assert_eq!(credentials.find("r.example", "app", &Warnings::default()), None);
     }
 
     #[test]
     fn secrets_are_not_shown() {
         let (_dir, credentials) = file(r#"{"auths": {"r.example": {"username": "u", "password": "hunter2"}}}"#);
-        let found = credentials.find("r.example", "app");
+        let found = credentials.find("r.example", "app", &Warnings::default());
         assert!(!format!("{found:?}").contains("hunter2"));
     }
 }

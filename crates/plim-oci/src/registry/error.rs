@@ -80,7 +80,8 @@ impl RegistryError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Http { source: HttpError::Network { source, .. }, place, .. }
-                if source.to_string().contains("InvalidContentType") || source.to_string().contains("corrupt message") =>
+                if source.to_string().contains("InvalidContentType")
+                    || source.to_string().contains("corrupt message") =>
             {
                 let registry = place.split('/').next().unwrap_or_default();
                 Some(format!(

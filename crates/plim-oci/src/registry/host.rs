@@ -10,7 +10,7 @@ use super::credentials::{Credential, Credentials, Found};
 use super::error::reason;
 use super::settings::RegistrySettings;
 use super::slots::Slots;
-use super::RegistryError;
+use super::{RegistryError, Warnings};
 
 /// Where the registry with the name `docker.io` answers.
 const DOCKER_HUB: &str = "registry-1.docker.io";
@@ -31,6 +31,7 @@ pub(super) struct Host {
     /// Does not try again by itself.
     once: Client,
     credentials: Arc<Credentials>,
+    warnings: Warnings,
     state: Mutex<State>,
     /// For what is read from it.
     pub(super) reading: Slots,
@@ -77,18 +78,18 @@ impl Host {
         settings: RegistrySettings,
         options: &ClientOptions,
         credentials: &Arc<Credentials>,
+        warnings: &Warnings,
     ) -> Result<Self, RegistryError> {
-        let (host, prefix) = name.split_once('/').map_or((name, String::new()), |(host, rest)| (host, format!("/{rest}")));
+        let (host, prefix) =
+            name.split_once('/').map_or((name, String::new()), |(host, rest)| (host, format!("/{rest}")));
         let plain = settings.plain_http.unwrap_or_else(|| is_loopback(host));
         let address = if host == "docker.io" { DOCKER_HUB } else { host };
         let mut options = options.clone();
         options.authorities.extend(settings.ca);
         options.insecure |= settings.insecure;
         options.identity = settings.identity.or(options.identity);
-        let client = Client::new(&options).map_err(|error| RegistryError::Settings {
-            registry: host.to_owned(),
-            reason: error.to_string(),
-        })?;
+        let client = Client::new(&options)
+            .map_err(|error| RegistryError::Settings { registry: host.to_owned(), reason: error.to_string() })?;
         let parallel = settings.parallel.unwrap_or(PARALLEL);
         Ok(Self {
             name: host.to_owned(),
@@ -98,6 +99,7 @@ impl Host {
             once: client.once(),
             client,
             credentials: Arc::clone(credentials),
+            warnings: warnings.clone(),
             state: Mutex::default(),
             reading: Slots::new(parallel),
             writing: Slots::new(parallel),
@@ -109,6 +111,11 @@ impl Host {
         if let Some((_, rest)) = self.base.split_once("://") {
             self.base = format!("{scheme}://{rest}");
         }
+    }
+
+    /// Tells whoever drives this about something.
+    pub(super) fn warn(&self, text: String) {
+        self.warnings.add(text);
     }
 
     /// How often and how patiently to try again.
@@ -152,12 +159,7 @@ impl Host {
 
     /// Sends a request, with what the registry wants to see, and returns the answer unless that is a refusal to
     /// let us in. `action` and `place` are for messages.
-    pub(super) fn send(
-        &self,
-        ask: &Ask<'_>,
-        action: &'static str,
-        place: &str,
-    ) -> Result<Response, RegistryError> {
+    pub(super) fn send(&self, ask: &Ask<'_>, action: &'static str, place: &str) -> Result<Response, RegistryError> {
         let url = self.url(ask.target);
         let mut last = None;
         // the first answer says how to log in, the second may say that a scope is missing
@@ -176,7 +178,7 @@ impl Host {
             for warning in response.headers("warning") {
                 // distribution specification, "Warnings"
                 if let Some(text) = warning.strip_prefix("299 - ") {
-                    tracing::warn!("{}: {}", self.name, text.trim_matches('"'));
+                    self.warn(format!("{}: {}", self.name, text.trim_matches('"')));
                 }
             }
             if response.status == 403 {
@@ -216,7 +218,9 @@ impl Host {
                 Some(Found { credential: Credential::Password { user, password }, .. }) => {
                     Ok(Some(auth::basic(&user, &password)))
                 }
-                Some(_) => Err(self.denied(action, place, scopes, "it takes a password, not an identity token".to_owned())),
+                Some(_) => {
+                    Err(self.denied(action, place, scopes, "it takes a password, not an identity token".to_owned()))
+                }
                 None => Err(self.denied(action, place, scopes, "it wants a name and a password".to_owned())),
             },
             Some(Challenge::Bearer { realm, service, scope }) => {
@@ -241,7 +245,7 @@ impl Host {
 
     fn found(&self, scopes: &[String]) -> Option<Found> {
         let repository = scopes.first().and_then(|scope| scope.split(':').nth(1)).unwrap_or_default();
-        self.credentials.find(&self.name, repository)
+        self.credentials.find(&self.name, repository, &self.warnings)
     }
 
     fn denied(&self, action: &'static str, place: &str, scopes: &[String], reason: String) -> RegistryError {
@@ -291,7 +295,15 @@ mod tests {
     fn a_mirror_is_told_whose_images_are_wanted() {
         let credentials = Arc::default();
         let make = |name: &str, upstream: Option<&str>| {
-            Host::new(name, upstream, RegistrySettings::default(), &ClientOptions::default(), &credentials).unwrap()
+            Host::new(
+                name,
+                upstream,
+                RegistrySettings::default(),
+                &ClientOptions::default(),
+                &credentials,
+                &Warnings::default(),
+            )
+            .unwrap()
         };
         assert_eq!(make("docker.io", None).url("/v2/"), format!("https://{DOCKER_HUB}/v2/"));
         assert_eq!(make("127.0.0.1:5000", None).url("/v2/a/tags/list?n=2"), "http://127.0.0.1:5000/v2/a/tags/list?n=2");

@@ -123,7 +123,7 @@ impl Repository {
             match ask(mirror) {
                 Ok(found) => return Ok(found),
                 Err(error) if error.is_missing() => tracing::debug!(mirror = mirror.name, %error, "not in the mirror"),
-                Err(error) => tracing::warn!("the mirror {} was of no use: {error}", mirror.name),
+                Err(error) => mirror.warn(format!("the mirror {} was of no use: {error}", mirror.name)),
             }
         }
         ask(&self.shared.upstream)

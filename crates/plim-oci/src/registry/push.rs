@@ -67,7 +67,8 @@ impl BlobsMut for Repository {
             return self.push_manifest(descriptor, content);
         }
         // a transfer that breaks begins again, so the content must be there twice
-        let failed = |source: std::io::Error| BlobError::Io { action: "keep", path: descriptor.digest.to_string(), source };
+        let failed =
+            |source: std::io::Error| BlobError::Io { action: "keep", path: descriptor.digest.to_string(), source };
         let mut file = tempfile::tempfile().map_err(failed)?;
         std::io::copy(&mut VerifyingReader::of(content, descriptor), &mut file).map_err(failed)?;
         self.put_from(descriptor, &|from| -> Result<Box<dyn Read + Send>, BlobError> {

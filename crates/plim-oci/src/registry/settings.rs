@@ -48,13 +48,14 @@ impl Settings {
 
     /// Returns the addresses to be asked before a registry is.
     pub(super) fn mirrors(&self, name: &str) -> Vec<String> {
-        self.longest(name, |settings| !settings.mirrors.is_empty()).map(|found| found.mirrors.clone()).unwrap_or_default()
+        self.longest(name, |settings| !settings.mirrors.is_empty())
+            .map(|found| found.mirrors.clone())
+            .unwrap_or_default()
     }
 
     fn longest(&self, name: &str, fits: impl Fn(&RegistrySettings) -> bool) -> Option<&RegistrySettings> {
-        let below = |prefix: &str| {
-            name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
+        let below =
+            |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let candidates = self.registries.iter().filter(|settings| below(&settings.name) && fits(settings));
         candidates.max_by_key(|settings| settings.name.len())
     }

@@ -73,7 +73,8 @@ impl Repository {
         let mut failures = 0;
         loop {
             let before = session.at;
-            let outcome = if session.at == 0 && !host.wants_chunks() {
+            let whole = session.at == 0 && !host.wants_chunks();
+            let outcome = if whole {
                 self.send_whole(&session, descriptor, source)?
             } else {
                 self.send_chunks(&mut session, descriptor, source)?
@@ -81,7 +82,7 @@ impl Repository {
             let error = match outcome {
                 Outcome::Done => return Ok(()),
                 Outcome::WantsChunks => {
-                    if host.wants_chunks() {
+                    if !whole {
                         let reason = "it takes blobs neither whole nor in chunks".to_owned();
                         return Err(RegistryError::Malformed { place: self.full_name(), reason }.into());
                     }

@@ -228,7 +228,10 @@ fn a_copy_that_meets_damage_or_the_user_s_wish_stops_before_the_manifest() {
     let cancelled = Recorder::new();
     cancelled.cancel();
     let target = TempLayout::new();
-    assert!(matches!(copy::copy(&*source, &*target, &image.descriptor, copy::Options::default(), &cancelled), Err(BlobError::Cancelled)));
+    assert!(matches!(
+        copy::copy(&*source, &*target, &image.descriptor, copy::Options::default(), &cancelled),
+        Err(BlobError::Cancelled)
+    ));
     let path = source.blob_path(&image.layers[0].descriptor.digest);
     let size = std::fs::metadata(&path).unwrap().len();
     let mut file = std::fs::File::create(&path).unwrap();

@@ -7,4 +7,5 @@ mod layers;
 mod layouts;
 mod peers;
 mod references;
+mod registries;
 mod tars;
