@@ -7,6 +7,7 @@ pub(crate) mod copy;
 pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
+pub(crate) mod pull;
 pub(crate) mod run;
 pub(crate) mod why;
 
@@ -94,7 +95,15 @@ pub(crate) enum Command {
     Why(why::Why),
     Run(run::Run),
     Images(images::Images),
+    Inspect(images::Inspect),
+    Pull(pull::Pull),
+    Push(pull::Push),
     Copy(copy::Copy),
+    Save(copy::Save),
+    Load(copy::Load),
+    Tag(images::Tag),
+    Rm(images::Rm),
+    Prune(images::Prune),
     Base(base::Base),
     /// Machinery for plim's own tests.
     #[command(hide = true)]

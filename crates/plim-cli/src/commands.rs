@@ -8,6 +8,7 @@ pub(crate) mod debug;
 pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
+pub(crate) mod pull;
 pub(crate) mod run;
 pub(crate) mod why;
 
@@ -22,6 +23,9 @@ use crate::args::{Bases, BasesFrom, Format, Global, IsolationFlag, IsolationMode
 use crate::env;
 use crate::printer::Printer;
 use crate::progress::Progress;
+
+/// Text on standard output.
+pub(crate) const TEXT: Output = Output { format: Format::Text, path: None };
 
 /// What every command gets.
 #[derive(Debug)]

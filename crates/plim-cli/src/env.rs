@@ -20,6 +20,16 @@ const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
 /// Seconds since 1970 that nothing in an image is newer than (reproducible-builds.org).
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// File of registry credentials (containers-auth.json(5)).
+const REGISTRY_AUTH_FILE: &str = "REGISTRY_AUTH_FILE";
+/// Directory of Docker's client configuration.
+const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
+/// Where a session's files are, Podman's credentials among them.
+const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+/// Base of configuration files (XDG base directory specification).
+const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where Docker and Podman keep the certificates of single registries.
+const CERTIFICATE_DIRS: &[&str] = &["/etc/containers/certs.d", "/etc/docker/certs.d"];
 /// Proxy settings in the spellings that programs understand.
 const PROXIES: &[&str] = &[
     "HTTP_PROXY",
@@ -89,11 +99,26 @@ pub(crate) fn host(global: &Global) -> Host {
         cache: camino::absolute_utf8(&cache).unwrap_or(cache),
         apt: vec!["/etc/apt".into()],
         ca_bundle: ca_bundle(),
+        credentials: credentials(&home),
+        certificate_dirs: CERTIFICATE_DIRS
+            .iter()
+            .map(Utf8PathBuf::from)
+            .chain([home.join(".config/containers/certs.d")])
+            .collect(),
         proxies: PROXIES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect(),
         offline: global.offline,
         isolation: plim_engine::isolation::Isolation::default(),
         now: jiff::Timestamp::now(),
     }
+}
+
+/// The files with registry credentials, in the order in which Podman and Docker look for them.
+fn credentials(home: &Utf8Path) -> Vec<Utf8PathBuf> {
+    let docker = variable(DOCKER_CONFIG).map_or_else(|| home.join(".docker"), Into::into).join("config.json");
+    let given = variable(REGISTRY_AUTH_FILE).map(Into::into);
+    let runtime = variable(XDG_RUNTIME_DIR).map(|dir| Utf8PathBuf::from(dir).join("containers/auth.json"));
+    let config = variable(XDG_CONFIG_HOME).map_or_else(|| home.join(".config"), Into::into);
+    given.into_iter().chain(runtime).chain([config.join("containers/auth.json"), docker]).collect()
 }
 
 /// The host's CA bundle, when the host trusts more than its distribution ships: somebody set `SSL_CERT_FILE`, or

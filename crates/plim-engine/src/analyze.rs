@@ -100,7 +100,7 @@ pub fn json_schema() -> serde_json::Value {
 
 /// Reads an image's indexes, making those that are missing, and folds them.
 pub fn analyze(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<AnalyzeReport, Failure> {
-    let opened = place::open(workspace, name)?;
+    let opened = place::open(workspace, name, events)?;
     let image = opened.image()?;
     let layers = workspace
         .indexes

@@ -11,7 +11,8 @@ use plim_oci::{Events, Image, Platform, read};
 use crate::aliases::StandIn;
 use crate::base::{self, RecipeName};
 use crate::build::BuildOptions;
-use crate::{Failure, Workspace, aliases, place};
+use crate::pull::Platforms;
+use crate::{Failure, Workspace, aliases, place, pull};
 
 /// The registry name under which plim's own recipes are used in a Dockerfile.
 pub(crate) const RECIPE_REGISTRY: &str = "plim.local";
@@ -49,11 +50,18 @@ impl<'a> Bases<'a> {
         if let Some(image) = self.alias_image(&reference) {
             return self.find(&image, platform, events);
         }
-        match self.workspace.store.resolve(&reference.to_string()) {
-            Ok(root) => Ok(Some(read::image(&self.workspace.store, &root, platform)?)),
-            Err(plim_oci::BlobError::NoSuchName { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+        if let Some(opened) = place::in_store(self.workspace, &reference)? {
+            // pulled for another platform, perhaps
+            if let Ok(image) = read::image(&*opened.blobs, &opened.root, platform) {
+                return Ok(Some(image));
+            }
         }
+        if self.workspace.host.offline {
+            return Ok(None);
+        }
+        let opened = place::open_registry(self.workspace, &reference)?;
+        pull::fetch(self.workspace, &reference, &opened, &Platforms::One(platform.clone()), false, events)?;
+        Ok(Some(read::image(&self.workspace.store, &opened.root, platform)?))
     }
 
     /// The recipe that a name means: `plim.local/NAME:SUITE`, an alias of plim.toml, the table of `--bases plim`; and whether
@@ -106,36 +114,43 @@ impl<'a> Bases<'a> {
 
     /// Copies an image from a layout or archive into the store.
     fn elsewhere(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Image, Failure> {
-        let opened = place::open(self.workspace, name)?;
-        plim_oci::copy::copy(&*opened.blobs, &self.workspace.store, &opened.root, plim_oci::copy::Options::default(), events)?;
+        let opened = place::open(self.workspace, name, events)?;
+        plim_oci::copy::copy(
+            &*opened.blobs,
+            &self.workspace.store,
+            &opened.root,
+            plim_oci::copy::Options::default(),
+            events,
+        )?;
         Ok(read::image(&self.workspace.store, &opened.root, platform)?)
     }
 }
 
 impl BaseSource for Bases<'_> {
     fn base(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Image>, BaseError> {
-        let found = self.find(name, platform, events).map_err(|failure| BaseError {
-            message: [vec![failure.message], failure.causes].concat().join(": "),
-            hint: failure.hint,
-            source: None,
-        })?;
-        if found.is_none() {
-            let known = name.parse::<Reference>().ok().and_then(|reference| stand_in(&reference));
-            let hint = match known {
-                Some(StandIn { recipe, differs, .. }) => format!(
-                    "--bases plim takes plim's own recipe `{recipe}` for it{}; or give it a meaning in plim.toml:\n\n\
-                     \x20     [[alias]]\n      name = \"{name}\"\n      recipe = \"{recipe}:trixie\"",
-                    differs.map_or(String::new(), |differs| format!(" ({differs})"))
-                ),
-                None => format!(
-                    "it is not in the local store, and registries are out of plim's reach so far: bring it with \
-                     `plim copy oci:DIR {name}` or `plim copy docker-archive:FILE {name}`, or name a recipe or image \
-                     for it with [[alias]] in plim.toml; `plim base list` names the recipes"
-                ),
-            };
-            return Err(BaseError::new(format!("there is no image {name}"), Some(hint)));
-        }
-        Ok(found)
+        let missing = match self.find(name, platform, events) {
+            Ok(Some(image)) => return Ok(Some(image)),
+            Ok(None) => Failure::tool(format!("there is no image {name}")).hint(format!(
+                "it is not in the local store, and --offline keeps plim from asking its registry: `plim pull {name}` \
+                 brings it, `plim base list` names plim's own recipes"
+            )),
+            Err(failure) => failure,
+        };
+        let known = name.parse::<Reference>().ok().and_then(|reference| stand_in(&reference));
+        let hint = match known {
+            Some(StandIn { recipe, differs, .. }) => Some(format!(
+                "--bases plim takes plim's own recipe `{recipe}` for it{}; or give it a meaning in plim.toml:\n\n\
+                 \x20     [[alias]]\n      name = \"{name}\"\n      recipe = \"{recipe}:trixie\"",
+                differs.map_or(String::new(), |differs| format!(" ({differs})"))
+            )),
+            None => missing.hint.or_else(|| {
+                Some(format!(
+                    "bring it into the local store with `plim copy oci:DIR {name}` or `plim load FILE`, name a mirror \
+                     with [[registry]] in plim.toml, or a recipe or image for it with [[alias]]"
+                ))
+            }),
+        };
+        Err(BaseError { message: [vec![missing.message], missing.causes].concat().join(": "), hint, source: None })
     }
 }
 

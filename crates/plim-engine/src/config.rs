@@ -15,6 +15,8 @@ pub struct Config {
     pub project: ProjectConfig,
     /// Names of base images that mean something else here; the first match wins.
     pub alias: Vec<Alias>,
+    /// Registries, or repositories below a prefix, that differ from others.
+    pub registry: Vec<RegistryConfig>,
     /// The Debian archive.
     pub debian: DebianConfig,
     /// Builds.
@@ -70,6 +72,35 @@ pub struct Alias {
     /// Another image.
     #[serde(default)]
     pub image: Option<String>,
+}
+
+/// `[[registry]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RegistryConfig {
+    /// `host[:port]`, or a prefix of repositories, `host/team`; the longest that fits counts.
+    pub name: String,
+    /// Addresses that are asked first when images are read: `host[:port][/prefix]`, with `http://` for plain HTTP.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
+    /// Plain HTTP; unset means: on loopback addresses only.
+    #[serde(default)]
+    pub plain_http: Option<bool>,
+    /// Certificates are not checked.
+    #[serde(default)]
+    pub insecure: bool,
+    /// PEM file of certificate authorities to trust for it.
+    #[serde(default)]
+    pub ca: Option<Utf8PathBuf>,
+    /// PEM file of the certificate by which it knows us.
+    #[serde(default)]
+    pub client_cert: Option<Utf8PathBuf>,
+    /// PEM file of that certificate's key.
+    #[serde(default)]
+    pub client_key: Option<Utf8PathBuf>,
+    /// Transfers at once.
+    #[serde(default)]
+    pub parallel: Option<usize>,
 }
 
 /// `[debian]`.
@@ -129,6 +160,14 @@ impl Config {
                 return Err(Failure::tool(format!(
                     "alias `{}` in {path} needs either `recipe` or `image`",
                     alias.name
+                )));
+            }
+        }
+        for registry in &config.registry {
+            if registry.client_cert.is_some() != registry.client_key.is_some() {
+                return Err(Failure::tool(format!(
+                    "registry `{}` in {path} needs `client-cert` and `client-key`, or neither",
+                    registry.name
                 )));
             }
         }

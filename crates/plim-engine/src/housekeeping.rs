@@ -27,17 +27,19 @@ pub(crate) fn tidy(workspace: &Workspace, events: &dyn Events) {
     if blobs_size(workspace) <= cap {
         return;
     }
-    let young = |digest: &plim_oci::Digest| {
-        let written = std::fs::metadata(workspace.store.blob_path(digest)).and_then(|metadata| metadata.modified());
-        written.is_ok_and(|written| SystemTime::now().duration_since(written).is_ok_and(|age| age < YOUNG))
-    };
-    match workspace.store.sweep_unreferenced(&young) {
+    match workspace.store.sweep_unreferenced(&|digest| is_young(workspace, digest)) {
         Ok(sweep) if sweep.freed > 0 => {
             events.note(&format!("removed {} MB of layers that no image in the store needs", sweep.freed / 1_000_000));
         }
         Ok(_) => {}
         Err(error) => tracing::warn!("failed to sweep the store: {error}"),
     }
+}
+
+/// Whether a blob may belong to a build that has not named its image yet.
+pub(crate) fn is_young(workspace: &Workspace, digest: &plim_oci::Digest) -> bool {
+    let written = std::fs::metadata(workspace.store.blob_path(digest)).and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| SystemTime::now().duration_since(written).is_ok_and(|age| age < YOUNG))
 }
 
 fn blobs_size(workspace: &Workspace) -> u64 {

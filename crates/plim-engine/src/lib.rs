@@ -10,10 +10,13 @@ pub mod config;
 pub mod copy;
 pub mod failure;
 pub mod images;
+pub mod inspect;
 pub mod isolation;
 pub mod lint;
 pub mod optimize;
+pub mod pull;
 pub mod run;
+pub mod store;
 pub mod why;
 pub mod workspace;
 
@@ -24,7 +27,7 @@ mod place;
 
 pub use config::Config;
 pub use failure::{Failure, Kind};
-pub use plim_oci::{Events, Silent, TaskId};
+pub use plim_oci::{Events, Platform, Silent, TaskId};
 pub use workspace::{Host, Workspace};
 
 /// The name and version that reports carry.

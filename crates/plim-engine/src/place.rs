@@ -1,9 +1,15 @@
-//! Where an image is: a name in the store, a layout, an archive; opened for reading.
+//! Where an image is: a name in the store, a registry, a layout, an archive; opened for reading.
 
+use camino::Utf8Path;
+use plim_build::snapshot::{Chain, LayerOptions, View, layer_from_dir};
+use plim_oci::ObserveLayers as _;
 use plim_oci::archive::Archive;
-use plim_oci::layout::Layout;
+use plim_oci::layout::{Layout, LayoutRepository};
 use plim_oci::location::Location;
-use plim_oci::{Blobs, Descriptor, Image, Platform, read};
+use plim_oci::registry::{RegistryError, Repository};
+use plim_oci::{
+    BlobError, Blobs, Compression, Descriptor, Events, Image, ImageConfig, Platform, Reference, read, write,
+};
 
 use crate::{Failure, Workspace};
 
@@ -20,6 +26,15 @@ impl Opened {
     pub(crate) fn image(&self) -> Result<Image, Failure> {
         Ok(read::image(&*self.blobs, &self.root, &Platform::host())?)
     }
+
+    /// Goes on with the image for a platform alone, if one was asked for.
+    pub(crate) fn for_platform(self, platform: Option<&Platform>) -> Result<Self, Failure> {
+        let root = match platform {
+            Some(platform) => read::select(&*self.blobs, &self.root, platform)?,
+            None => self.root,
+        };
+        Ok(Self { blobs: self.blobs, root })
+    }
 }
 
 /// Parses a place as the command line takes it.
@@ -28,19 +43,29 @@ pub(crate) fn parse(text: &str) -> Result<Location, Failure> {
 }
 
 /// Opens the image that a text names.
-pub(crate) fn open(workspace: &Workspace, text: &str) -> Result<Opened, Failure> {
-    let location = parse(text)?;
-    match location {
-        Location::Name(reference) | Location::Store(reference) => {
-            let store = workspace.store.clone();
-            let root = store.resolve(&reference.to_string()).map_err(|error| {
-                Failure::from_error(&error).hint(match nearest(&store, &reference.to_string()) {
+pub(crate) fn open(workspace: &Workspace, text: &str, events: &dyn Events) -> Result<Opened, Failure> {
+    let opened = match parse(text)? {
+        Location::Name(reference) => match in_store(workspace, &reference)? {
+            Some(opened) => Ok(opened),
+            None => open_registry(workspace, &reference).map_err(|failure| {
+                // a misspelt name of an image that is here is the likelier fault
+                match nearest(&workspace.store, &reference.to_string()) {
+                    Some(name) => failure.hint(format!("did you mean `{name}`? `plim images` lists the store")),
+                    None => failure,
+                }
+            }),
+        },
+        Location::Store(reference) => in_store(workspace, &reference)?.ok_or_else(|| {
+            Failure::tool(format!("{reference} is not in {}", workspace.store.place())).hint(
+                match nearest(&workspace.store, &reference.to_string()) {
                     Some(name) => format!("did you mean `{name}`? `plim images` lists the store"),
-                    None => "`plim images` lists the store; `plim copy` brings images into it".to_owned(),
-                })
-            })?;
-            Ok(Opened { blobs: Box::new(store), root })
-        }
+                    None => {
+                        "`plim images` lists the store; `plim pull` and `plim copy` bring images into it".to_owned()
+                    }
+                },
+            )
+        }),
+        Location::Registry(reference) => open_registry(workspace, &reference),
         Location::OciLayout { dir, tag } => {
             let layout = Layout::open(&dir)?;
             let root = only_or_named(&layout, tag.as_deref(), dir.as_str())?;
@@ -56,7 +81,85 @@ pub(crate) fn open(workspace: &Workspace, text: &str) -> Result<Opened, Failure>
             let root = archive.resolve(&reference.map(|reference| reference.to_string()).unwrap_or_default())?;
             Ok(Opened { blobs: Box::new(archive), root })
         }
+        Location::RootFs(dir) => root_fs(workspace, &dir, events),
+        Location::Stdio => {
+            let archive = archive_from_stdin()?;
+            let root = archive.resolve("")?;
+            Ok(Opened { blobs: Box::new(archive), root })
+        }
+    };
+    workspace.tell_warnings(events);
+    opened
+}
+
+/// Finds an image in the local store.
+pub(crate) fn in_store(workspace: &Workspace, reference: &Reference) -> Result<Option<Opened>, Failure> {
+    match workspace.store.resolve(&reference.to_string()) {
+        Ok(root) => {
+            Ok(Some(Opened { blobs: Box::new(LayoutRepository::new(workspace.store.clone(), reference)), root }))
+        }
+        Err(BlobError::NoSuchName { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
+}
+
+/// Finds an image in its registry.
+pub(crate) fn open_registry(workspace: &Workspace, reference: &Reference) -> Result<Opened, Failure> {
+    let (repository, root) = resolve(workspace, reference)?;
+    Ok(Opened { blobs: Box::new(repository), root })
+}
+
+/// Asks a registry what a name stands for.
+pub(crate) fn resolve(workspace: &Workspace, reference: &Reference) -> Result<(Repository, Descriptor), Failure> {
+    let repository = repository(workspace, reference)?;
+    let wanted = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or("latest").to_owned(),
+    };
+    let root = repository.resolve(&wanted).map_err(registry_failure)?;
+    Ok((repository, root))
+}
+
+/// The repository of a name, if the network may be used.
+pub(crate) fn repository(workspace: &Workspace, reference: &Reference) -> Result<Repository, Failure> {
+    if workspace.host.offline {
+        return Err(Failure::tool(format!("{} is not in the local store", reference.familiar()))
+            .hint("without --offline its registry would be asked"));
+    }
+    workspace.registries.repository(reference).map_err(registry_failure)
+}
+
+/// Turns a registry's error into a failure.
+pub(crate) fn registry_failure(error: RegistryError) -> Failure {
+    Failure::from(BlobError::from(error))
+}
+
+/// Makes an image of a directory: one layer, and nothing to run.
+fn root_fs(workspace: &Workspace, dir: &Utf8Path, events: &dyn Events) -> Result<Opened, Failure> {
+    if !dir.is_dir() {
+        return Err(Failure::tool(format!("{dir} is no directory")));
+    }
+    let options = LayerOptions {
+        epoch: workspace.host.now.as_second(),
+        compression: Compression::Gzip(1),
+        created_by: format!("rootfs:{dir}"),
+    };
+    let observer = Some(workspace.indexes.observe());
+    let lower = View::new(&Chain::scratch());
+    let layer = layer_from_dir(dir.as_std_path(), &lower, &workspace.store, &options, observer, events)
+        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+    let config = ImageConfig::new(&Platform::host());
+    let image = write::image(&workspace.store, &config, &[layer], &std::collections::BTreeMap::new())?;
+    Ok(Opened { blobs: Box::new(workspace.store.clone()), root: image.descriptor })
+}
+
+/// Reads an archive from standard input, by way of a temporary file: archives are read in no fixed order.
+pub(crate) fn archive_from_stdin() -> Result<Archive, Failure> {
+    let failed = |error: &std::io::Error| Failure::caused("failed to read an archive from standard input", error);
+    let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|error| failed(&error))?;
+    // the archive keeps the file open, so its name may go
+    Ok(Archive::open(file.path())?)
 }
 
 /// The image of a layout: the one of the tag, or the only one.

@@ -56,10 +56,16 @@ pub fn run(
     output: &mut dyn FnMut(bool, &[u8]),
     events: &dyn Events,
 ) -> Result<i32, Failure> {
-    let opened = place::open(workspace, &request.image)?;
+    let opened = place::open(workspace, &request.image, events)?;
     let image = opened.image()?;
     // unpacking wants the blobs in the store; those that are there already are not copied
-    plim_oci::copy::copy(&*opened.blobs, &workspace.store, &image.descriptor, plim_oci::copy::Options::default(), events)?;
+    plim_oci::copy::copy(
+        &*opened.blobs,
+        &workspace.store,
+        &image.descriptor,
+        plim_oci::copy::Options::default(),
+        events,
+    )?;
     let not_enforced = isolation::not_enforced(workspace.host.isolation, &request.overrides);
     if !not_enforced.is_empty() {
         events.warn(&format!("--isolation chroot: not enforced here: {}", not_enforced.join(", ")));

@@ -63,7 +63,7 @@ pub fn json_schema() -> serde_json::Value {
 
 /// Looks a path up in an image.
 pub fn why(workspace: &Workspace, name: &str, path: &str, events: &dyn Events) -> Result<WhyReport, Failure> {
-    let opened = place::open(workspace, name)?;
+    let opened = place::open(workspace, name, events)?;
     let image = opened.image()?;
     let layers = workspace
         .indexes

@@ -9,6 +9,7 @@ use plim_index::Indexes;
 use plim_oci::Events;
 use plim_oci::http::{Client, ClientOptions, Proxies};
 use plim_oci::layout::Layout;
+use plim_oci::registry::{Credentials, Registries, RegistrySettings, Settings};
 
 use crate::isolation::Isolation;
 use crate::{Config, Failure};
@@ -24,6 +25,11 @@ pub struct Host {
     pub apt: Vec<Utf8PathBuf>,
     /// The host's CA bundle, when the host trusts more than its distribution ships.
     pub ca_bundle: Option<Utf8PathBuf>,
+    /// Files of registry credentials, of the form of Docker's `config.json` and Podman's `auth.json`; the first that has
+    /// an answer counts.
+    pub credentials: Vec<Utf8PathBuf>,
+    /// Directories with registries' certificates, as Docker keeps them.
+    pub certificate_dirs: Vec<Utf8PathBuf>,
     /// Proxy variables (`HTTP_PROXY`, …).
     pub proxies: Vec<(String, String)>,
     /// No network connection may be opened.
@@ -47,6 +53,8 @@ pub struct Workspace {
     pub indexes: Indexes,
     /// The one HTTP client.
     pub http: Client,
+    /// The registries.
+    pub registries: Registries,
     /// What was said and need not be said again.
     said: Mutex<BTreeSet<String>>,
 }
@@ -62,13 +70,14 @@ impl Workspace {
         }
         let store = Layout::create(host.data.join("store"))?;
         let indexes = Indexes::new(host.cache.join("index"));
-        let http = Client::new(&ClientOptions {
+        let options = ClientOptions {
             ca_bundle: host.ca_bundle.clone().map(Into::into),
             proxies: proxies(&host.proxies),
             ..ClientOptions::default()
-        })
-        .map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
-        Ok(Self { host, config, store, indexes, http, said: Mutex::default() })
+        };
+        let http = Client::new(&options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+        let registries = Registries::new(options, registry_settings(&host, &config), credentials(&host));
+        Ok(Self { host, config, store, indexes, http, registries, said: Mutex::default() })
     }
 
     /// Notes something that several builds of one run would note.
@@ -82,6 +91,13 @@ impl Workspace {
     pub(crate) fn warn_once(&self, events: &dyn Events, text: &str) {
         if self.is_new(text) {
             events.warn(text);
+        }
+    }
+
+    /// Passes on what the registries had to say.
+    pub(crate) fn tell_warnings(&self, events: &dyn Events) {
+        for text in self.registries.take_warnings() {
+            self.warn_once(events, &text);
         }
     }
 
@@ -121,6 +137,30 @@ impl Workspace {
                 .hint("--ca-bundle takes a PEM file, `auto` or `none`")),
         }
     }
+}
+
+fn credentials(host: &Host) -> Credentials {
+    Credentials { files: host.credentials.iter().map(Into::into).collect(), ..Credentials::default() }
+}
+
+fn registry_settings(host: &Host, config: &Config) -> Settings {
+    // files are named from where the configuration is
+    let dir = config.path.as_deref().and_then(Utf8Path::parent).unwrap_or(Utf8Path::new("."));
+    let file = |path: &Option<Utf8PathBuf>| path.as_ref().map(|path| dir.join(path).into_std_path_buf());
+    let registries = config
+        .registry
+        .iter()
+        .map(|registry| RegistrySettings {
+            name: registry.name.trim_end_matches('/').to_owned(),
+            mirrors: registry.mirrors.clone(),
+            plain_http: registry.plain_http,
+            insecure: registry.insecure,
+            ca: file(&registry.ca),
+            identity: file(&registry.client_cert).zip(file(&registry.client_key)),
+            parallel: registry.parallel,
+        })
+        .collect();
+    Settings { registries, certificate_dirs: host.certificate_dirs.iter().map(Into::into).collect() }
 }
 
 /// Picks the proxies of plim's own transfers from the variables; lower case wins, as curl has it.

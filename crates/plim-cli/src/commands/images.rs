@@ -1,11 +1,12 @@
-//! `plim images`.
+//! `plim images`, `plim inspect`, `plim tag`, `plim rm` and `plim prune`.
 
 use plim_engine::Failure;
 use plim_engine::images::{self, ImagesReport};
+use plim_engine::{inspect, store};
 
-use super::Context;
+use super::{Context, pull};
 use crate::Outcome;
-use crate::args::images::Images;
+use crate::args::images::{Images, Inspect, Prune, Rm, Tag};
 use crate::numbers::{Table, bytes};
 
 /// Runs the command.
@@ -35,4 +36,49 @@ fn text(report: &ImagesReport) -> String {
         ]);
     }
     table.render()
+}
+
+/// Shows a manifest and a configuration.
+pub(crate) fn inspect(context: &Context<'_>, args: &Inspect) -> Result<Outcome, Failure> {
+    let workspace = context.workspace(".".into())?;
+    let platform = args.platform.as_deref().map(pull::platform).transpose()?;
+    let what = match (args.raw, args.config) {
+        (true, _) => inspect::What::Raw,
+        (_, true) => inspect::What::Config,
+        _ => inspect::What::Both,
+    };
+    let text = inspect::inspect(&workspace, &args.image, platform.as_ref(), what, &context.progress())?;
+    answer(context, &text)
+}
+
+/// Gives an image another name.
+pub(crate) fn tag(context: &Context<'_>, args: &Tag) -> Result<Outcome, Failure> {
+    let workspace = context.workspace(".".into())?;
+    let digest = store::tag(&workspace, &args.name, &args.new_name)?;
+    answer(context, &format!("{digest}\n"))
+}
+
+/// Takes names away.
+pub(crate) fn rm(context: &Context<'_>, args: &Rm) -> Result<Outcome, Failure> {
+    let workspace = context.workspace(".".into())?;
+    let removed = store::remove(&workspace, &args.names)?;
+    answer(context, &freed(&removed))
+}
+
+/// Removes what nothing needs.
+pub(crate) fn prune(context: &Context<'_>, args: &Prune) -> Result<Outcome, Failure> {
+    let workspace = context.workspace(".".into())?;
+    let removed = store::prune(&workspace, args.keep_gb)?;
+    answer(context, &freed(&removed))
+}
+
+fn freed(removed: &store::Removed) -> String {
+    let busy = if removed.busy { "; another plim uses the store, so its blobs stay until the next time" } else { "" };
+    format!("{} freed{busy}\n", bytes(removed.freed_bytes))
+}
+
+fn answer(context: &Context<'_>, text: &str) -> Result<Outcome, Failure> {
+    let failed = |error: std::io::Error| Failure::caused("failed to write to standard output", &error);
+    context.printer.answer(text).map_err(failed)?;
+    Ok(Outcome::Good)
 }
