@@ -23,11 +23,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::ignore::Patterns;
 
 use crate::error::DetectError;
-use crate::evidence::Declared;
+use crate::evidence::{Declared, Kept, Purpose};
 use crate::folder::Folder;
-use crate::project::{Choices, Finding, StackKind, StackProfile};
+use crate::project::{Choices, Finding, Replaced, StackKind, StackProfile};
 
 use artifacts::Layout;
+use author::Author;
 use install::Plan;
 use manager::Manager;
 use manifest::Manifest;
@@ -37,6 +38,7 @@ use start::{Scope, Start};
 use version::Major;
 
 pub(crate) use native::{needs_full_base, wants_openssl};
+pub(crate) use start::COMES_WITH_NODE;
 
 /// The working directory when the author names none.
 const WORKDIR: &str = "/app";
@@ -74,7 +76,7 @@ pub(crate) fn profile(
     let manifest = &Manifest::read(folder, Utf8Path::new(""))?;
     members::check(folder, manifest)?;
     let mut found = Vec::new();
-    let author = author::read(declared);
+    let author = author::read(declared, &|stage| is_foreign(folder, declared, stage));
     let workdir = match &declared.workdir {
         Some(told) if is_own_folder(&told.value) => {
             found
@@ -96,7 +98,10 @@ pub(crate) fn profile(
     let build = build::steps(&scope, &start, &mut found);
     let outputs = (!build.is_empty()).then(|| Outputs::find(context, &author, &start, &sources));
     let plan = Plan::make(&scope, &start, outputs.as_ref(), &mut found);
-    let layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
+    let mut layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
+    if let Some((path, in_image)) = &start.script {
+        layout.add_script(path, in_image, &context.workdir, !build.is_empty());
+    }
     check_start(&scope, &start, &layout)?;
     if let Some(path) = layout.private(folder) {
         found.push(Finding::new("files are made readable for every user", format!("{path} is for its owner only")));
@@ -129,9 +134,14 @@ pub(crate) fn profile(
         found.push(Finding::new(format!("system package {name}"), context.at(line)));
         system.push(name.clone());
     }
+    for (package, why) in &start.system {
+        found.push(Finding::new(format!("system package {package}"), why.clone()));
+        system.push(package.clone());
+    }
     system.sort();
     system.dedup();
 
+    let replaced = replaced(context, &author, &layout);
     Ok(StackProfile {
         kind: StackKind::Node,
         name: project_name(context),
@@ -153,8 +163,9 @@ pub(crate) fn profile(
         system,
         found,
         carried: Vec::new(),
+        replaced,
         kept_stages: Vec::new(),
-        carry: std::collections::BTreeMap::new(),
+        carry: choices.carry.clone(),
     })
 }
 
@@ -162,7 +173,7 @@ pub(crate) fn profile(
 pub(crate) fn writable(declared: &Declared, workdir: &str) -> Vec<(String, usize)> {
     let volumes = declared.volumes.iter().map(|told| (told.value.clone(), told.line));
     let mut all: Vec<(String, usize)> = Vec::new();
-    for (path, line) in volumes.chain(author::read(declared).folders) {
+    for (path, line) in volumes.chain(author::read(declared, &|_| false).folders) {
         let path = if path.starts_with('/') { path } else { format!("{workdir}/{path}") };
         let path = path.trim_end_matches('/').to_owned();
         let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c)) && !path.contains("/..");
@@ -178,6 +189,49 @@ pub(crate) fn writable(declared: &Declared, workdir: &str) -> Vec<(String, usize
         }
     }
     all
+}
+
+/// Whether a stage builds another project: all that it copies is from folders with a manifest of their own.
+fn is_foreign(folder: &Folder, declared: &Declared, stage: usize) -> bool {
+    let Some(sources) = declared.sources.get(&stage) else { return false };
+    let of_other = |path: &String| {
+        Utf8Path::new(path).ancestors().any(|dir| !dir.as_str().is_empty() && folder.has(dir.join("package.json")))
+    };
+    !sources.is_empty() && sources.iter().all(of_other)
+}
+
+/// What the new build stage makes of the author's commands and copies.
+fn replaced(context: &Context<'_>, author: &Author, layout: &Layout) -> Replaced {
+    let declared = context.declared;
+    let workdir = &context.workdir;
+    let mut commands = author.commands.clone();
+    let writable = writable(declared, workdir);
+    for (index, command) in declared.commands.iter().enumerate() {
+        let made = command.outputs().paths;
+        let is_writable = |path: &String| writable.iter().any(|(known, _)| known == path);
+        if command.in_image
+            && command.purpose() == Purpose::MakeDirs
+            && !made.is_empty()
+            && made.iter().all(is_writable)
+        {
+            commands.insert(index, Kept::Kept);
+        }
+    }
+    let stages: std::collections::BTreeMap<usize, String> = author
+        .stages
+        .iter()
+        .map(|stage| (*stage, author.roots.get(stage).cloned().unwrap_or_else(|| workdir.clone())))
+        .collect();
+    let mut copies = std::collections::BTreeMap::new();
+    for (index, told) in declared.copies_from.iter().enumerate().filter(|(_, told)| told.value.in_image) {
+        let Some(root) = told.value.stage.and_then(|stage| stages.get(&stage)) else { continue };
+        let of_project = |source: &String| outputs::below(root, source).is_some() || source.contains("node_modules");
+        if told.value.sources.iter().all(of_project) && outputs::below(workdir, &told.value.dest).is_some() {
+            copies.insert(index, Kept::Dropped("replaced by the copies of the new stages".to_owned()));
+        }
+    }
+    let everything = layout.artifacts.iter().any(|artifact| artifact.path.as_str().is_empty());
+    Replaced { commands, copies, stages, sources: workdir.clone(), apart: !everything }
 }
 
 /// A file that is started must be one that the image has, as far as that can be known.

@@ -42,7 +42,7 @@ impl Places<'_> {
     pub(super) fn said(&self) -> Result<Option<Said>, DetectError> {
         if let Some(words) = &self.choices.start {
             let plain = Plain { words: words.clone(), ..Plain::default() };
-            return Ok(Some(said(plain, 0, "--start")));
+            return Ok(Some(said(plain, 0, self.choices.start_origin())));
         }
         let at = |line: usize| format!("{}:{line}", self.dockerfile);
         let exec = |words: &[plim_dockerfile::Spanned]| -> Vec<String> {

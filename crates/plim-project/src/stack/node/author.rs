@@ -1,10 +1,10 @@
 //! What the author's RUN steps say: how dependencies are installed, and which commands build the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::manager::Kind;
 use crate::command::quote;
-use crate::evidence::{Declared, RunCommand};
+use crate::evidence::{Declared, Ecosystem, Kept, Purpose, RunCommand};
 
 /// What the RUN steps of the author's Dockerfile do with the project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub(super) struct Author {
     pub(super) installs_in_image: bool,
     /// The folder of the project in each stage.
     pub(super) roots: BTreeMap<usize, String>,
+    /// What becomes of commands, by their indexes.
+    pub(super) commands: BTreeMap<usize, Kept>,
+    /// Stages that install or build for the project, beside those of the image.
+    pub(super) stages: BTreeSet<usize>,
 }
 
 /// A command that makes files.
@@ -62,19 +66,80 @@ const CHECKS: &[&str] =
 /// Programs that fill in, move or copy files.
 const FILE_TOOLS: &[&str] = &["cp", "mv", "ln", "touch", "sed"];
 
+/// Programs of packages that make files.
+const BUILDERS: &[&str] = &[
+    "babel",
+    "bower",
+    "ember",
+    "esbuild",
+    "gatsby",
+    "grunt",
+    "gulp",
+    "ng",
+    "nuxi",
+    "nuxt",
+    "nx",
+    "parcel",
+    "prisma",
+    "react-scripts",
+    "rollup",
+    "tsc",
+    "tsup",
+    "turbo",
+    "vite",
+    "vue-cli-service",
+    "webpack",
+];
+
 /// Options of an installation that change what it does.
 const FLAGS: &[&str] = &["--legacy-peer-deps", "--force", "-f", "--ignore-scripts", "--no-optional", "--omit=optional"];
 
-/// Reads the commands.
-pub(super) fn read(declared: &Declared) -> Author {
+/// Reads the commands; `foreign` says which stages build another project.
+pub(super) fn read(declared: &Declared, foreign: &dyn Fn(usize) -> bool) -> Author {
     let roots = roots(declared);
     let mut author = Author::default();
-    for command in &declared.commands {
+    for (index, command) in declared.commands.iter().enumerate() {
+        if command.opaque || (!command.in_image && foreign(command.stage)) {
+            continue;
+        }
         let dir = roots.get(&command.stage).and_then(|root| below(root, &command.cwd));
+        let before = author.build.len();
         author.hear(command, dir.as_deref());
+        let kept = if author.build.len() > before { Some(Kept::Kept) } else { replaced(command) };
+        author.commands.extend(kept.map(|kept| (index, kept)));
+        if !command.in_image
+            && matches!(command.purpose(), Purpose::LanguagePackages(Ecosystem::Node) | Purpose::Build(Ecosystem::Node))
+        {
+            author.stages.insert(command.stage);
+        }
     }
     author.roots = roots;
     author
+}
+
+/// Returns why the new image does without a command that has to do with the packages.
+fn replaced(command: &RunCommand) -> Option<Kept> {
+    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+    let dropped = |reason: &str| Some(Kept::Dropped(reason.to_owned()));
+    let of_packages =
+        |word: &&str| word.trim_end_matches(['/', '*', '.']).split('/').any(|part| part == "node_modules");
+    match command.purpose() {
+        Purpose::LanguagePackages(Ecosystem::Node) if is_global(&words) => {
+            dropped("it installs a tool: the image starts node itself, and has of it what the start needs")
+        }
+        Purpose::Build(Ecosystem::Node) if words.iter().any(|word| matches!(*word, "rebuild" | "dedupe" | "link")) => {
+            dropped("the packages are installed for the image's Node.js")
+        }
+        Purpose::Files | Purpose::MakeDirs | Purpose::Permissions if words.iter().skip(1).any(of_packages) => {
+            // another file than the folder itself would be changed
+            let inside = words.iter().skip(1).any(|word| {
+                word.split_once("node_modules/").is_some_and(|(_, rest)| !rest.trim_matches(['*', '.', '/']).is_empty())
+            });
+            let changes = inside && matches!(command.program(), "sed" | "patch" | "tee" | "cp" | "mv" | "echo" | "cat");
+            if changes { Some(Kept::Unknown) } else { dropped("the packages are installed beside package.json") }
+        }
+        _ => None,
+    }
 }
 
 /// Returns the folder of the project in each stage: where dependencies are installed, or where the first command runs.
@@ -201,6 +266,7 @@ impl Author {
             {
                 self.build(command, words, dir);
             }
+            _ if BUILDERS.contains(&command.program()) => self.build(command, words, dir),
             _ => {}
         }
     }
@@ -321,7 +387,7 @@ mod tests {
                 }
             })
             .collect();
-        read(&Declared { commands, ..Declared::default() })
+        read(&Declared { commands, ..Declared::default() }, &|_| false)
     }
 
     fn built(author: &Author) -> Vec<String> {

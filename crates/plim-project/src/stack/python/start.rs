@@ -17,6 +17,7 @@ use super::{Context, Layout};
 use crate::command::{self, Plain};
 use crate::error::DetectError;
 use crate::project::Finding;
+use crate::stack::script::Entry;
 
 /// The start command and what goes with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,8 +82,8 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
         return form::interpreted(scope, &plain, 0, context.choices.start_origin()).map(Some);
     }
     let declared = context.declared;
-    if let Some(script) = &declared.entry_script
-        && let Some(start) = script::start(scope, script)?
+    if let Some(entry) = Entry::of(declared, context.dockerfile, context.choices)
+        && let Some(start) = script::start(scope, &entry)?
     {
         return Ok(Some(start));
     }
