@@ -79,11 +79,7 @@ pub(super) fn render(
         check: None,
     };
     let ending = ending.context(project, profile, &mut notes);
-    let libraries = if runtime.distroless {
-        libraries::context(profile, &runtime.base)
-    } else {
-        context! { libraries => "", libraries_why => "", system => profile.system.join(" "), system_why => text::reason(&libraries::why(profile)) }
-    };
+    let libraries = libraries::context(profile, runtime.distroless.then_some(runtime.base.as_str()));
 
     let builds = !profile.build.is_empty();
     // commands of the author run in the build stage, among the files of the program

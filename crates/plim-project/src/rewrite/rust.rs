@@ -45,16 +45,7 @@ pub(super) fn render(
         check: check.as_deref(),
     };
     let ending = ending.context(project, profile, &mut notes);
-    let libraries = if runtime.distroless {
-        libraries::context(profile, runtime.base)
-    } else {
-        context! {
-            libraries => "",
-            libraries_why => "",
-            system => profile.system.join(" "),
-            system_why => text::reason(&libraries::why(profile)),
-        }
-    };
+    let libraries = libraries::context(profile, runtime.distroless.then_some(runtime.base));
     let whole: Vec<Artifact> =
         profile.build_inputs.iter().filter(|input| stands_in(profile, &input.path)).cloned().collect();
     let install = &profile.install;

@@ -11,6 +11,7 @@ mod members;
 mod native;
 mod outputs;
 mod programs;
+mod replaced;
 mod serves;
 mod sources;
 mod start;
@@ -23,12 +24,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::ignore::Patterns;
 
 use crate::error::DetectError;
-use crate::evidence::{Declared, Kept, Purpose};
+use crate::evidence::Declared;
 use crate::folder::Folder;
-use crate::project::{Choices, Finding, Replaced, StackKind, StackProfile};
+use crate::project::{Choices, Finding, StackKind, StackProfile};
 
 use artifacts::Layout;
-use author::Author;
 use install::Plan;
 use manager::Manager;
 use manifest::Manifest;
@@ -76,7 +76,7 @@ pub(crate) fn profile(
     let manifest = &Manifest::read(folder, Utf8Path::new(""))?;
     members::check(folder, manifest)?;
     let mut found = Vec::new();
-    let author = author::read(declared, &|stage| is_foreign(folder, declared, stage));
+    let author = author::read(declared, &|stage| replaced::is_foreign(folder, declared, stage));
     let workdir = match &declared.workdir {
         Some(told) if is_own_folder(&told.value) => {
             found
@@ -141,7 +141,7 @@ pub(crate) fn profile(
     system.sort();
     system.dedup();
 
-    let replaced = replaced(context, &author, &layout);
+    let replaced = replaced::find(context, &author, &layout);
     Ok(StackProfile {
         kind: StackKind::Node,
         name: project_name(context),
@@ -189,49 +189,6 @@ pub(crate) fn writable(declared: &Declared, workdir: &str) -> Vec<(String, usize
         }
     }
     all
-}
-
-/// Whether a stage builds another project: all that it copies is from folders with a manifest of their own.
-fn is_foreign(folder: &Folder, declared: &Declared, stage: usize) -> bool {
-    let Some(sources) = declared.sources.get(&stage) else { return false };
-    let of_other = |path: &String| {
-        Utf8Path::new(path).ancestors().any(|dir| !dir.as_str().is_empty() && folder.has(dir.join("package.json")))
-    };
-    !sources.is_empty() && sources.iter().all(of_other)
-}
-
-/// What the new build stage makes of the author's commands and copies.
-fn replaced(context: &Context<'_>, author: &Author, layout: &Layout) -> Replaced {
-    let declared = context.declared;
-    let workdir = &context.workdir;
-    let mut commands = author.commands.clone();
-    let writable = writable(declared, workdir);
-    for (index, command) in declared.commands.iter().enumerate() {
-        let made = command.outputs().paths;
-        let is_writable = |path: &String| writable.iter().any(|(known, _)| known == path);
-        if command.in_image
-            && command.purpose() == Purpose::MakeDirs
-            && !made.is_empty()
-            && made.iter().all(is_writable)
-        {
-            commands.insert(index, Kept::Kept);
-        }
-    }
-    let stages: std::collections::BTreeMap<usize, String> = author
-        .stages
-        .iter()
-        .map(|stage| (*stage, author.roots.get(stage).cloned().unwrap_or_else(|| workdir.clone())))
-        .collect();
-    let mut copies = std::collections::BTreeMap::new();
-    for (index, told) in declared.copies_from.iter().enumerate().filter(|(_, told)| told.value.in_image) {
-        let Some(root) = told.value.stage.and_then(|stage| stages.get(&stage)) else { continue };
-        let of_project = |source: &String| outputs::below(root, source).is_some() || source.contains("node_modules");
-        if told.value.sources.iter().all(of_project) && outputs::below(workdir, &told.value.dest).is_some() {
-            copies.insert(index, Kept::Dropped("replaced by the copies of the new stages".to_owned()));
-        }
-    }
-    let everything = layout.artifacts.iter().any(|artifact| artifact.path.as_str().is_empty());
-    Replaced { commands, copies, stages, sources: workdir.clone(), apart: !everything }
 }
 
 /// A file that is started must be one that the image has, as far as that can be known.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::manager::Kind;
+use super::replaced;
 use crate::command::quote;
 use crate::evidence::{Declared, Ecosystem, Kept, Purpose, RunCommand};
 
@@ -105,7 +106,7 @@ pub(super) fn read(declared: &Declared, foreign: &dyn Fn(usize) -> bool) -> Auth
         let dir = roots.get(&command.stage).and_then(|root| below(root, &command.cwd));
         let before = author.build.len();
         author.hear(command, dir.as_deref());
-        let kept = if author.build.len() > before { Some(Kept::Kept) } else { replaced(command) };
+        let kept = if author.build.len() > before { Some(Kept::Kept) } else { replaced::needless(command) };
         author.commands.extend(kept.map(|kept| (index, kept)));
         if !command.in_image
             && matches!(command.purpose(), Purpose::LanguagePackages(Ecosystem::Node) | Purpose::Build(Ecosystem::Node))
@@ -115,31 +116,6 @@ pub(super) fn read(declared: &Declared, foreign: &dyn Fn(usize) -> bool) -> Auth
     }
     author.roots = roots;
     author
-}
-
-/// Returns why the new image does without a command that has to do with the packages.
-fn replaced(command: &RunCommand) -> Option<Kept> {
-    let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
-    let dropped = |reason: &str| Some(Kept::Dropped(reason.to_owned()));
-    let of_packages =
-        |word: &&str| word.trim_end_matches(['/', '*', '.']).split('/').any(|part| part == "node_modules");
-    match command.purpose() {
-        Purpose::LanguagePackages(Ecosystem::Node) if is_global(&words) => {
-            dropped("it installs a tool: the image starts node itself, and has of it what the start needs")
-        }
-        Purpose::Build(Ecosystem::Node) if words.iter().any(|word| matches!(*word, "rebuild" | "dedupe" | "link")) => {
-            dropped("the packages are installed for the image's Node.js")
-        }
-        Purpose::Files | Purpose::MakeDirs | Purpose::Permissions if words.iter().skip(1).any(of_packages) => {
-            // another file than the folder itself would be changed
-            let inside = words.iter().skip(1).any(|word| {
-                word.split_once("node_modules/").is_some_and(|(_, rest)| !rest.trim_matches(['*', '.', '/']).is_empty())
-            });
-            let changes = inside && matches!(command.program(), "sed" | "patch" | "tee" | "cp" | "mv" | "echo" | "cat");
-            if changes { Some(Kept::Unknown) } else { dropped("the packages are installed beside package.json") }
-        }
-        _ => None,
-    }
 }
 
 /// Returns the folder of the project in each stage: where dependencies are installed, or where the first command runs.
@@ -170,7 +146,7 @@ fn below(root: &str, path: &str) -> Option<String> {
     if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('/').map(ToOwned::to_owned) }
 }
 
-fn is_global(words: &[&str]) -> bool {
+pub(super) fn is_global(words: &[&str]) -> bool {
     words.iter().any(|word| matches!(*word, "-g" | "--global" | "--location=global")) || words.get(1) == Some(&"global")
 }
 
