@@ -72,10 +72,7 @@ pub fn detect(root: &Utf8Path, choices: &Choices) -> Result<Project, DetectError
             return Err(DetectError::Unsupported { stack: other, manifest });
         }
     };
-    profile.carry.clone_from(&choices.carry);
-    if profile.kind.carries() {
-        evidence::complete(&evidence, &evidence.source, &mut profile, &choices.carry);
-    }
+    evidence::complete(&evidence, &evidence.source, &mut profile, &choices.carry);
     for (other, manifest) in shown.iter().filter(|(other, _)| *other != kind) {
         profile.found.push(Finding::new(format!("{other} is not part of the program"), manifest.as_str()));
     }

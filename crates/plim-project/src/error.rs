@@ -233,9 +233,17 @@ impl DetectError {
                 "say it with `--start 'python -m package'`, or with `[project] start = [\"python\", \"-m\", \"package\"]` in plim.toml"
                     .to_owned(),
             ),
-            Self::Shell { suggestion: Some(suggestion), .. } => Some(format!(
-                "the image starts the program directly; say how with `--start '{suggestion}'`, or with `[project] start = …` in plim.toml"
-            )),
+            Self::Shell { suggestion: Some(suggestion), reason, .. } => {
+                let list = matches!(reason, NeedsShell::Operator('&' | ';' | '|' | '\n'));
+                let script = if list {
+                    "; or put the commands into a script of the project that CMD runs, which is kept with its shell"
+                } else {
+                    ""
+                };
+                Some(format!(
+                    "the image starts the program directly; say how with `--start '{suggestion}'`, or with `[project] start = …` in plim.toml{script}"
+                ))
+            }
             Self::Shell { suggestion: None, .. } | Self::Program { .. } => Some(
                 "say how to start the program without a shell with `--start 'python -m …'`, or with `[project] start = …` in plim.toml"
                     .to_owned(),

@@ -17,6 +17,8 @@ mod stages;
 mod step;
 mod witness;
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::{Command, Healthcheck};
 use serde::Serialize;
@@ -24,6 +26,7 @@ use serde::Serialize;
 pub use entry::EntryScript;
 pub use packages::SystemPackage;
 pub use programs::debian_package_of;
+pub(crate) use programs::is_in_slim;
 pub use purpose::{Ecosystem, Outputs, Purpose};
 pub(crate) use rebase::rebase;
 pub(crate) use settle::complete;
@@ -135,6 +138,10 @@ pub struct Declared {
     pub placed: Vec<Placed>,
     /// `ARG` of the image's stages: the name, and the default where there is one.
     pub args: Vec<Told<(String, Option<String>)>>,
+    /// The values of ARG and ENV at the end of each stage, by its number.
+    pub variables: BTreeMap<usize, BTreeMap<String, String>>,
+    /// What each stage copies from the build context, as written, by its number.
+    pub sources: BTreeMap<usize, Vec<String>>,
     /// What `ENV PATH` puts in front of the folders that every image has.
     pub path: Vec<Told<String>>,
 }

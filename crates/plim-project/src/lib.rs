@@ -27,7 +27,7 @@ pub use evidence::{
     Purpose, RunCommand, RunStep, Segment, SystemPackage, Told, debian_package_of, settle,
 };
 pub use project::{
-    Artifact, Carried, CarryChoice, Choices, Finding, Install, KeptStage, Native, Output, Place, Project, StackKind,
-    StackProfile, Step, WantedVersion,
+    Artifact, Carried, CarryChoice, Choices, Finding, Install, KeptStage, Native, Output, Place, Project, Replaced,
+    StackKind, StackProfile, Step, WantedVersion,
 };
 pub use rewrite::{Explanation, INIT, Rewrite, RewriteError, RewriteOptions, rewrite};

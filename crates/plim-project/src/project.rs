@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::compose::{ComposeFacts, Need};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Kept};
 
 /// What the user has decided: flags and `plim.toml`. Everything else is detected.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -111,12 +111,6 @@ impl StackKind {
             Self::Rust => "rust",
             Self::Java => "java",
         }
-    }
-
-    /// Says whether commands, stages and copies of the author's Dockerfile live on in the new one as they are. Where they do
-    /// not, the stack itself takes over what it understands, and the rest is listed for a person to look at.
-    pub const fn carries(self) -> bool {
-        matches!(self, Self::Python)
     }
 
     /// Returns the files that show the stack.
@@ -227,6 +221,9 @@ pub struct StackProfile {
     pub carried: Vec<Carried>,
     /// Stages of the author's Dockerfile that live on as they are, because files are copied from them.
     pub kept_stages: Vec<KeptStage>,
+    /// What the stack itself makes of the author's commands and copies.
+    #[serde(skip)]
+    pub replaced: Replaced,
     /// What the user decided about commands that are not understood.
     #[serde(skip)]
     pub carry: BTreeMap<usize, CarryChoice>,
@@ -278,6 +275,9 @@ pub struct Carried {
     pub line: usize,
     /// The stage in which it stands.
     pub place: Place,
+    /// The stage of the author's Dockerfile that it is from, by its number.
+    #[serde(skip)]
+    pub stage: usize,
     /// The whole instruction; empty where `command` is run.
     pub instruction: String,
     /// The command, for a shell.
@@ -300,10 +300,28 @@ pub struct Carried {
     pub collects: bool,
 }
 
+/// What a stack itself makes of the author's commands and copies, beside what every stack does without.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// What becomes of commands, by their indexes in [`Declared::commands`](crate::Declared::commands).
+    pub commands: BTreeMap<usize, Kept>,
+    /// What becomes of copies from other stages, by their indexes in [`Declared::copies_from`](crate::Declared::copies_from).
+    pub copies: BTreeMap<usize, Kept>,
+    /// The stages beside those of the image that the new build stage takes the place of, by their numbers, each with the
+    /// folder of the project in it.
+    pub stages: BTreeMap<usize, String>,
+    /// Where the new build stage has the sources.
+    pub sources: String,
+    /// The image gets files of the working directory one by one, not the folder as the build stage leaves it.
+    pub apart: bool,
+}
+
 /// The stage in which something stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
+    /// The build stage, with the sources and before the program is built.
+    Sources,
     /// The build stage, after the sources.
     #[default]
     Build,

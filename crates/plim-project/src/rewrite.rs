@@ -101,19 +101,16 @@ pub fn rewrite(project: &Project, profile: &StackProfile, options: &RewriteOptio
     let facts = settle(&project.evidence, profile);
     let lines: Vec<(usize, String)> =
         facts.iter().filter(|fact| fact.kept == Kept::Unknown).map(|fact| (fact.line, fact.what.clone())).collect();
-    if !lines.is_empty() && profile.kind.carries() {
+    if !lines.is_empty() {
         let dockerfile = project.dockerfile.clone().unwrap_or_else(|| "Dockerfile".into());
         return Err(RewriteError::NotCarried { dockerfile, lines });
     }
-    let (template, mut notes) = match profile.kind {
+    let (template, notes) = match profile.kind {
         StackKind::Python => python::render(project, profile, *options)?,
         StackKind::Node => node::render(project, profile, *options)?,
         StackKind::Rust => rust::render(project, profile, *options)?,
         other => return Err(RewriteError::Unsupported(other)),
     };
-    for (line, what) in lines {
-        notes.push(format!("line {line} of the previous file is not carried over, look at it: {what}"));
-    }
     let (dockerfile, explain) = explain::split(&prefix::prefix(&template, &project.below));
     let dockerignore = ignore::write(project, profile, &dockerfile);
     Ok(Rewrite { dockerfile, dockerignore, explain, notes, facts })

@@ -6,3 +6,4 @@ mod port;
 pub(crate) mod python;
 pub(crate) mod rust;
 mod said;
+mod script;

@@ -104,7 +104,7 @@ pub fn debian_package_of(program: &str) -> Option<&'static str> {
 }
 
 /// Whether a package is in every slim image of Debian.
-pub(super) fn is_in_slim(package: &str) -> bool {
+pub(crate) fn is_in_slim(package: &str) -> bool {
     const SLIM: &[&str] = &[
         "bash",
         "ca-certificates",

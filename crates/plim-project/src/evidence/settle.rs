@@ -14,8 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use judge::{Judge, Verdict};
 
-use super::{About, Declared, Ecosystem, Evidence, Fact, Kept, Purpose, RunCommand};
-use crate::project::{Carried, CarryChoice, KeptStage, Place, StackKind, StackProfile};
+use super::witness::shown;
+use super::{About, CopyFrom, Declared, Ecosystem, Evidence, Fact, Kept, Purpose, RunCommand};
+use crate::project::{Carried, CarryChoice, KeptStage, Output, Place, StackProfile};
 use crate::rewrite::carried::HOME;
 
 /// Everything that is decided about a Dockerfile.
@@ -65,6 +66,7 @@ fn path(declared: &Declared, profile: &mut StackProfile) {
 pub fn settle(evidence: &Evidence, profile: &StackProfile) -> Vec<Fact> {
     let decisions = decide(evidence, &evidence.source, profile);
     let mut facts = evidence.facts.clone();
+    add_replaced(&mut facts, &evidence.declared, &decisions);
     for fact in &mut facts {
         let decided = match fact.about {
             About::Instruction => None,
@@ -73,20 +75,7 @@ pub fn settle(evidence: &Evidence, profile: &StackProfile) -> Vec<Fact> {
             About::Placed(index) => decisions.placed.get(&index),
         };
         if let Some(kept) = decided {
-            fact.kept = match (kept, fact.about) {
-                (Kept::Kept, About::Command(index)) if !profile.kind.carries() => {
-                    match evidence.declared.commands.get(index).map(RunCommand::program) {
-                        Some(program) if is_tool_of(profile.kind, program) => {
-                            Kept::Dropped("the new build stage does what is needed of it".to_owned())
-                        }
-                        _ => Kept::Unknown,
-                    }
-                }
-                (Kept::Kept, About::CopyFrom(_) | About::Placed(_)) if !profile.kind.carries() => {
-                    Kept::Dropped("replaced by the copies of the new stages".to_owned())
-                }
-                _ => kept.clone(),
-            };
+            fact.kept = kept.clone();
         }
         if profile.carry.get(&fact.line) == Some(&CarryChoice::Drop) && fact.kept == Kept::Unknown {
             fact.kept = Kept::Dropped("it was said so".to_owned());
@@ -95,12 +84,24 @@ pub fn settle(evidence: &Evidence, profile: &StackProfile) -> Vec<Fact> {
     facts
 }
 
-/// Says whether a program is one by which packages of a stack are installed and built.
-fn is_tool_of(kind: StackKind, program: &str) -> bool {
-    match kind {
-        StackKind::Node => matches!(program, "npm" | "npx" | "yarn" | "pnpm" | "corepack"),
-        StackKind::Rust => matches!(program, "cargo" | "rustup" | "rustc"),
-        _ => false,
+/// Adds what stands in stages that the new build stage takes the place of: of the image's own instructions there are facts.
+fn add_replaced(facts: &mut Vec<Fact>, declared: &Declared, decisions: &Decisions) {
+    let before = facts.len();
+    for (index, kept) in &decisions.commands {
+        if let Some(command) = declared.commands.get(*index).filter(|command| !command.in_image && !command.nested) {
+            let about = About::Command(*index);
+            facts.push(Fact { what: shown(command), line: command.line, kept: kept.clone(), about });
+        }
+    }
+    for (index, kept) in &decisions.copies {
+        if let Some(told) = declared.copies_from.get(*index).filter(|told| !told.value.in_image) {
+            let copy = &told.value;
+            let what = format!("COPY --from={} {} {}", copy.from, copy.sources.join(" "), copy.dest);
+            facts.push(Fact { what, line: told.line, kept: kept.clone(), about: About::CopyFrom(*index) });
+        }
+    }
+    if facts.len() > before {
+        facts.sort_by_key(|fact| fact.line);
     }
 }
 
@@ -113,54 +114,46 @@ enum Part {
 
 fn decide(evidence: &Evidence, source: &str, profile: &StackProfile) -> Decisions {
     let declared = &evidence.declared;
-    let own = judge::ecosystem(profile.kind);
-    let mut judge = Judge { declared, profile, made: Vec::new() };
+    let replaced = &profile.replaced;
+    let mut judge = Judge::new(declared, profile);
     let mut decisions = Decisions::default();
     let mut wanted: BTreeSet<usize> = BTreeSet::new();
-    for (line, part) in parts(declared) {
+    for (line, part) in parts(declared, profile) {
         let choice = profile.carry.get(&line).copied();
         match part {
             Part::Run(number) => {
                 let commands: Vec<(usize, &RunCommand)> =
                     declared.commands.iter().enumerate().filter(|(_, command)| command.run == number).collect();
-                let settled = step::settle(&mut judge, &declared.runs[number], &commands, choice);
+                let run = &declared.runs[number];
+                judge.enter(run.stage);
+                let settled = step::settle(&mut judge, run, &commands, choice);
                 for (index, verdict) in settled.verdicts {
                     let kept = match verdict {
                         Verdict::Carry => Kept::Kept,
                         Verdict::Needless(reason) | Verdict::Neutral(reason) => Kept::Dropped(reason.to_owned()),
                         Verdict::Unknown => Kept::Unknown,
                     };
-                    decisions
-                        .commands
-                        .insert(index, packages(&declared.commands[index], declared, profile, kept, choice));
+                    let kept = packages(&declared.commands[index], declared, profile, kept, choice);
+                    let kept = if choice == Some(CarryChoice::Drop) {
+                        kept
+                    } else {
+                        replaced.commands.get(&index).filter(|kept| **kept != Kept::Unknown).cloned().unwrap_or(kept)
+                    };
+                    decisions.commands.insert(index, kept);
                 }
                 decisions.carried.extend(settled.carried);
             }
             Part::CopyFrom(index) => {
                 let copy = &declared.copies_from[index].value;
-                let decision = match choice {
-                    Some(CarryChoice::Drop) => copies::From::Dropped("it was said so"),
-                    _ => copies::from(&judge, copy, own),
-                };
-                let (kept, name, place) = match decision {
-                    copies::From::Dropped(reason) => {
-                        decisions.copies.insert(index, Kept::Dropped(reason.to_owned()));
-                        continue;
-                    }
-                    copies::From::Carried(place) => (Kept::Kept, copy.from.clone(), place),
-                    copies::From::Stage(stage, place) => {
-                        wanted.insert(stage);
-                        (Kept::Kept, kept_stages::name(source, stage), place)
-                    }
-                };
-                judge.made.push(judge.map(copy.dest.trim_end_matches('/')));
-                let instruction = copies::from_instruction(&judge, copy, &name);
-                decisions.carried.push(Carried { line, place, instruction, ..Carried::default() });
+                judge.enter(copy.into);
+                let (kept, carried) = copy_from(&mut judge, index, copy, line, source, &mut wanted);
                 decisions.copies.insert(index, kept);
+                decisions.carried.extend(carried);
             }
             Part::Placed => {}
         }
     }
+    judge.enter_image();
     // files that the author puts in place: where commands use them is known only now
     for (index, placed) in declared.placed.iter().enumerate() {
         let (kept, mut carried) = copies::placed(&judge, placed, &decisions.carried, profile);
@@ -168,22 +161,61 @@ fn decide(evidence: &Evidence, source: &str, profile: &StackProfile) -> Decision
         decisions.carried.append(&mut carried);
     }
     decisions.carried.sort_by_key(|carried| carried.line);
+    if replaced.apart {
+        decisions.carried = copies::apart(&decisions.carried);
+    }
     // a mount from another stage needs that stage
     wanted.extend(
         decisions
             .carried
             .iter()
-            .filter(|carried| carried.place == Place::Build)
+            .filter(|carried| carried.place != Place::Image)
             .flat_map(|carried| kept_stages::mounted(source, carried.line)),
     );
     decisions.stages = kept_stages::keep(source, &wanted);
     decisions
 }
 
-/// The parts of the image's stages by line.
-fn parts(declared: &Declared) -> Vec<(usize, Part)> {
-    let runs = declared.runs.iter().enumerate().filter(|(_, run)| run.in_image);
-    let copies = declared.copies_from.iter().enumerate().filter(|(_, told)| told.value.in_image);
+/// Decides on a COPY from elsewhere; a stage that must live on for it is `wanted`.
+fn copy_from(
+    judge: &mut Judge<'_>,
+    index: usize,
+    copy: &CopyFrom,
+    line: usize,
+    source: &str,
+    wanted: &mut BTreeSet<usize>,
+) -> (Kept, Option<Carried>) {
+    let profile = judge.profile;
+    if profile.carry.get(&line) == Some(&CarryChoice::Drop) {
+        return (Kept::Dropped("it was said so".to_owned()), None);
+    }
+    if let Some(kept) = profile.replaced.copies.get(&index) {
+        return (kept.clone(), None);
+    }
+    let (name, place) = match copies::from(judge, copy, judge::ecosystem(profile.kind)) {
+        copies::From::Dropped(reason) => return (Kept::Dropped(reason.to_owned()), None),
+        copies::From::Carried(place) => (copy.from.clone(), place),
+        copies::From::Stage(stage, place) => {
+            wanted.insert(stage);
+            (kept_stages::name(source, stage), place)
+        }
+    };
+    let place = if copy.in_image { place } else { Place::Sources };
+    let dest = judge.map(copy.dest.trim_end_matches('/'));
+    judge.made.push(dest.clone());
+    let instruction = copies::from_instruction(judge, copy, &name);
+    // a folder of its own in the working directory can be told from what else is there
+    let own = profile.replaced.apart && place == Place::Build && dest != profile.workdir;
+    let outputs = if own { vec![Output { path: dest, owned: false }] } else { Vec::new() };
+    (Kept::Kept, Some(Carried { line, place, stage: copy.into, instruction, outputs, ..Carried::default() }))
+}
+
+/// The parts of the image's stages, and of those that the new build stage takes the place of, by line.
+fn parts(declared: &Declared, profile: &StackProfile) -> Vec<(usize, Part)> {
+    let counts = |in_image: bool, stage: usize| in_image || profile.replaced.stages.contains_key(&stage);
+    let runs = declared.runs.iter().enumerate().filter(|(_, run)| counts(run.in_image, run.stage));
+    let copies =
+        declared.copies_from.iter().enumerate().filter(|(_, told)| counts(told.value.in_image, told.value.into));
     let placed = &declared.placed;
     let mut parts: Vec<(usize, Part)> = runs
         .map(|(index, run)| (run.line, Part::Run(index)))

@@ -91,6 +91,7 @@ impl<'a> Witness<'a> {
             }
             self.ends.insert(number, self.state.clone());
         }
+        self.declared.variables = self.ends.iter().map(|(number, state)| (*number, state.variables.clone())).collect();
         self.conclude();
         settle::first_opinion(&mut self.facts, &self.declared);
         Evidence { facts: self.facts, declared: self.declared, source: self.source }
@@ -243,7 +244,7 @@ fn instruction_flag(name: &str, value: Option<&plim_dockerfile::Spanned>) -> Str
 }
 
 /// Returns a command on one line.
-fn shown(command: &RunCommand) -> String {
+pub(super) fn shown(command: &RunCommand) -> String {
     let text = if command.opaque { command.words.join(" ") } else { command::quote(&command.words) };
     let text = format!("RUN {}", text.split_whitespace().collect::<Vec<_>>().join(" "));
     match text.char_indices().nth(SHOWN) {

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use camino::Utf8Path;
 use minijinja::{Value, context};
 
 use super::parts::{at, pair};
 use super::text;
-use crate::project::{Carried, Place, Project, StackProfile};
+use crate::project::{Artifact, Carried, Output, Place, Project, StackProfile};
 
 /// Where the build stage collects files that nobody names.
 const COLLECTED: &str = "/carried";
@@ -28,14 +29,18 @@ pub(super) struct Language<'a> {
 
 /// Returns the context of the templates `kept_stages`, `carried_build` and `carried_image`.
 pub(super) fn context(project: &Project, profile: &StackProfile, language: Language<'_>) -> Value {
-    let build: Vec<&Carried> = profile.carried.iter().filter(|carried| carried.place == Place::Build).collect();
-    let packages: BTreeSet<&str> = build.iter().flat_map(|carried| &carried.packages).map(String::as_str).collect();
+    let at_place = |place: Place| profile.carried.iter().filter(move |carried| carried.place == place);
+    let sources: Vec<&Carried> = at_place(Place::Sources).collect();
+    let build: Vec<&Carried> = at_place(Place::Build).collect();
+    let packages: BTreeSet<&str> =
+        sources.iter().chain(&build).flat_map(|carried| &carried.packages).map(String::as_str).collect();
     let stages = profile.kept_stages.iter().map(|stage| {
         context! { text => stage.text.clone(), why => format!("{}, as it is", at(project, stage.line)) }
     });
     context! {
         kept_stages => stages.collect::<Vec<Value>>(),
         carried_packages => packages.into_iter().collect::<Vec<_>>().join(" "),
+        carried_sources => build_lines(project, profile, &sources, language),
         carried_build => build_lines(project, profile, &build, language),
         carried_image => image_lines(project, profile),
     }
@@ -46,6 +51,8 @@ fn build_lines(project: &Project, profile: &StackProfile, build: &[&Carried], la
     let mut lines: Vec<(String, String)> = Vec::new();
     let declared = &project.evidence.declared;
     let everything = build.iter().any(|carried| carried.reads_everything);
+    let before =
+        if build.iter().any(|carried| carried.place == Place::Sources) { "/tmp/before-build" } else { "/tmp/before" };
     let needed = |name: &str| everything || build.iter().any(|carried| mentions(&carried.command, name));
     for told in declared.args.iter().filter(|told| needed(&told.value.0)) {
         let (name, default) = &told.value;
@@ -57,6 +64,7 @@ fn build_lines(project: &Project, profile: &StackProfile, build: &[&Carried], la
     }
     let mut env: Vec<String> =
         declared.env.iter().filter(|told| needed(&told.value.0)).map(|told| pair(&told.value)).collect();
+    env.extend(of_stages(project, profile, build));
     if build.iter().any(|carried| carried.python) {
         let own = |name: &str| declared.env.iter().any(|told| told.value.0 == name);
         env.extend(language.env.iter().map(|(name, value)| {
@@ -77,7 +85,9 @@ fn build_lines(project: &Project, profile: &StackProfile, build: &[&Carried], la
     if !env.is_empty() {
         lines.push((format!("ENV {}", env.join(" \\\n    ")), "for the commands of the previous file".to_owned()));
     }
-    let mut cwd = "";
+    // where the working directory comes whole, the stage does not work in it before
+    let home = profile.replaced.sources.as_str();
+    let mut cwd = home;
     let mut collecting = false;
     let collects = build.iter().any(|carried| carried.collects);
     for carried in build {
@@ -93,17 +103,39 @@ fn build_lines(project: &Project, profile: &StackProfile, build: &[&Carried], la
         if collects && !collecting {
             collecting = true;
             lines.push((
-                format!("RUN mkdir -p {HOME} {COLLECTED} && \\\n    {} > /tmp/before", list(profile)),
+                format!("RUN mkdir -p {HOME} {COLLECTED} && \\\n    {} > {before}", list(profile)),
                 "what is there before, because nobody says what the next commands make".to_owned(),
             ));
         }
         lines.push((run(carried, profile, &owner(project)), why));
     }
     if collecting {
-        let pack = format!("comm -13 /tmp/before - | tar -cf - -T - | tar -xf - -C {COLLECTED}");
+        let pack = format!("comm -13 {before} - | tar -cf - -T - | tar -xf - -C {COLLECTED}");
         lines.push((format!("RUN {} | \\\n    {pack}", list(profile)), "what is new goes into the image".to_owned()));
     }
+    if cwd != home && !home.is_empty() {
+        lines.push((format!("WORKDIR {home}"), "back to the sources".to_owned()));
+    }
     lines.into_iter().map(|(text, why)| context! { text => text, why => super::text::reason(&why) }).collect()
+}
+
+/// Variables of the stages that the new build stage takes the place of, as far as the commands from there name them.
+fn of_stages(project: &Project, profile: &StackProfile, build: &[&Carried]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (stage, variables) in &project.evidence.declared.variables {
+        let here: Vec<&&Carried> = build.iter().filter(|carried| carried.stage == *stage).collect();
+        if !profile.replaced.stages.contains_key(stage) || here.is_empty() {
+            continue;
+        }
+        for variable in variables {
+            let named = here.iter().any(|carried| mentions(&carried.command, variable.0));
+            let pair = pair(&(variable.0.clone(), variable.1.clone()));
+            if named && variable.0 != "PATH" && !found.contains(&pair) {
+                found.push(pair);
+            }
+        }
+    }
+    found
 }
 
 /// The instructions of the last stage.
@@ -119,11 +151,11 @@ fn image_lines(project: &Project, profile: &StackProfile) -> Vec<Value> {
             continue;
         }
         // what is collected need not be copied one by one; owners are not collected
-        let outside = carried.outputs.iter().filter(|output| !in_workdir(&output.path, profile));
+        let outside = carried.outputs.iter().filter(|output| !comes_along(output, profile));
         for output in outside.filter(|output| !collects || output.owned) {
             if seen.insert(&output.path) {
                 let chown = if output.owned { format!("--chown={owner} ") } else { String::new() };
-                let path = camino::Utf8Path::new(&output.path);
+                let path = Utf8Path::new(&output.path);
                 lines.push((format!("COPY --from=build {chown}{}", text::copy([path], &output.path)), why.clone()));
             }
         }
@@ -134,9 +166,34 @@ fn image_lines(project: &Project, profile: &StackProfile) -> Vec<Value> {
     lines.into_iter().map(|(text, why)| context! { text => text, why => super::text::reason(&why) }).collect()
 }
 
-/// A command that lists the files outside of the working directory, sorted.
+/// Whether the image has an output without a copy of its own.
+fn comes_along(output: &Output, profile: &StackProfile) -> bool {
+    let inside = in_workdir(&output.path, profile);
+    if !profile.replaced.apart {
+        return inside;
+    }
+    let below = output.path.strip_prefix(&profile.workdir).unwrap_or_default().trim_start_matches('/');
+    let in_artifact = |artifact: &Artifact| {
+        artifact.dest == below || (artifact.folder && Utf8Path::new(below).starts_with(&artifact.dest))
+    };
+    inside && !output.owned && profile.artifacts.iter().any(in_artifact)
+}
+
+/// A command that lists the files that may be new, sorted: those outside of the working directory, and those in it where it
+/// does not come into the image as a whole.
 fn list(profile: &StackProfile) -> String {
     let workdir = &profile.workdir;
+    if profile.replaced.apart {
+        let own =
+            if COLLECTED_FROM.split(' ').any(|folder| Utf8Path::new(workdir).starts_with(folder)) || workdir == "/" {
+                String::new()
+            } else {
+                format!(" {workdir}")
+            };
+        return format!(
+            "find {COLLECTED_FROM}{own} \\( -name node_modules -o -name target -o -name __pycache__ \\) -prune -o ! -type d -print 2>/dev/null | sort"
+        );
+    }
     format!(
         "find {COLLECTED_FROM} -path {workdir} -prune -o ! -type d ! -path '*/__pycache__/*' -print 2>/dev/null | sort"
     )
@@ -148,7 +205,7 @@ fn run(carried: &Carried, profile: &StackProfile, owner: &str) -> String {
     let owned: Vec<&str> = carried
         .outputs
         .iter()
-        .filter(|output| output.owned && in_workdir(&output.path, profile))
+        .filter(|output| output.owned && in_workdir(&output.path, profile) && !profile.replaced.apart)
         .map(|output| output.path.as_str())
         .collect();
     let is_list = command.contains([';', '\n', '|', '&', '#']);

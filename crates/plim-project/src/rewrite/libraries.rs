@@ -5,8 +5,17 @@ use minijinja::{Value, context};
 use super::text;
 use crate::project::StackProfile;
 
-/// Returns the context of the template `libraries` for packages on top of a base without a package manager.
-pub(super) fn context(profile: &StackProfile, base: &str) -> Value {
+/// Returns the context of the template `libraries` for packages on top of a base without a package manager, or, where the
+/// base has one (`None`), for its last stage to install them.
+pub(super) fn context(profile: &StackProfile, base: Option<&str>) -> Value {
+    let Some(base) = base else {
+        return context! {
+            libraries => "",
+            libraries_why => "",
+            system => profile.system.join(" "),
+            system_why => text::reason(&why(profile)),
+        };
+    };
     context! {
         libraries => profile.system.join(" "),
         libraries_base => base,
@@ -17,7 +26,7 @@ pub(super) fn context(profile: &StackProfile, base: &str) -> Value {
 }
 
 /// Returns what each package is for.
-pub(super) fn why(profile: &StackProfile) -> String {
+fn why(profile: &StackProfile) -> String {
     let by_package = profile
         .native
         .iter()

@@ -13,8 +13,9 @@ pub(super) const BUILD_DIR: &str = "/build";
 
 /// What all templates include: what lives on of the author's file, the stage of Debian packages, and the end of the last
 /// stage.
-const INCLUDED: [(&str, &str); 5] = [
+const INCLUDED: [(&str, &str); 6] = [
     ("kept_stages", include_str!("templates/kept_stages.dockerfile")),
+    ("carried_sources", include_str!("templates/carried_sources.dockerfile")),
     ("carried_build", include_str!("templates/carried_build.dockerfile")),
     ("carried_image", include_str!("templates/carried_image.dockerfile")),
     ("libraries", include_str!("templates/libraries.dockerfile")),

@@ -92,11 +92,7 @@ pub(super) fn render(
     };
     let ending = ending.context(project, &without_path, &mut notes);
     // where the base has no package manager, packages come from a stage of their own
-    let libraries = if runtime.distroless {
-        libraries::context(profile, &runtime.base)
-    } else {
-        context! { libraries => "", libraries_why => "", system => profile.system.join(" "), system_why => text::reason(&libraries::why(profile)) }
-    };
+    let libraries = libraries::context(profile, runtime.distroless.then_some(runtime.base.as_str()));
     let context = context! {
         build_base,
         build_base_why => text::reason(&build_base_why),

@@ -1,21 +1,17 @@
 //! The Dockerfile of a Rust project.
 
-use camino::Utf8PathBuf;
-use minijinja::context;
+use camino::{Utf8Path, Utf8PathBuf};
+use minijinja::{Value, context};
 use plim_dockerfile::{Command, HealthcheckTest};
 
+use super::carried::Language;
 use super::ending::Ending;
-use super::parts::{self, BUILD_DIR, copies, found, found_or, manifests, pair, steps};
-use super::{RewriteOptions, libraries, text};
-use crate::project::{Artifact, Project, StackProfile};
+use super::parts::{self, copies, found, found_or, manifests, pair, steps};
+use super::{RewriteOptions, carried, libraries, text};
+use crate::project::{Artifact, Place, Project, StackProfile};
 use crate::stack::rust::{OUT, is_static, needs_full_base, stands_in};
 
 const TEMPLATE: &str = include_str!("templates/rust.dockerfile");
-
-/// Folders that are the program's own, so that the build can work where the program will run: a path that is compiled in then
-/// means the same in both.
-const OWN: &[&str] =
-    &["/app", "/build", "/code", "/project", "/service", "/src", "/srv", "/usr/src", "/work", "/workspace"];
 
 /// The image that the program runs on.
 struct Runtime {
@@ -36,6 +32,8 @@ pub(super) fn render(
     let runtime = runtime(profile, options, &mut notes);
     let (build_base, build_base_why) = build_base(profile);
     let fixed: Vec<String> = profile.start.iter().take(profile.entrypoint.max(1)).cloned().collect();
+    let script = profile.found.iter().filter(|found| found.what.starts_with("the entry script "));
+    notes.extend(script.map(|found| found.what.clone()));
     let check = own_check(project, profile);
     let ending = Ending {
         env: &[],
@@ -47,19 +45,13 @@ pub(super) fn render(
         check: check.as_deref(),
     };
     let ending = ending.context(project, profile, &mut notes);
-    let libraries = if runtime.distroless {
-        libraries::context(profile, runtime.base)
-    } else {
-        context! {
-            libraries => "",
-            libraries_why => "",
-            system => profile.system.join(" "),
-            system_why => text::reason(&libraries::why(profile)),
-        }
-    };
+    let libraries = libraries::context(profile, runtime.distroless.then_some(runtime.base));
     let whole: Vec<Artifact> =
         profile.build_inputs.iter().filter(|input| stands_in(profile, &input.path)).cloned().collect();
     let install = &profile.install;
+    // commands of the author may read and change what the program reads: then it passes through the build stage
+    let runs = profile.carried.iter().any(|carried| carried.place == Place::Build && !carried.command.is_empty());
+    let (placed, artifacts) = if runs { through_build(profile) } else { (Vec::new(), artifacts(profile)) };
     let context = context! {
         build_base,
         build_base_why => text::reason(&build_base_why),
@@ -72,7 +64,7 @@ pub(super) fn render(
             words => if value.is_empty() { name.clone() } else { pair(&(name.clone(), value.clone())) },
             why => text::reason(&found(profile, &format!("build argument {name}"))),
         }).collect::<Vec<_>>(),
-        build_dir => build_dir(profile),
+        build_dir => profile.replaced.sources.clone(),
         manifests => manifests(profile),
         whole => copies(&whole, ".", "other dependencies are compiled against it"),
         install => steps(&install.steps),
@@ -82,9 +74,11 @@ pub(super) fn render(
         runtime_base_why => text::reason(&runtime.why),
         out => OUT,
         binary => profile.start.first().cloned().unwrap_or_default(),
-        artifacts => artifacts(profile),
+        placed,
+        artifacts,
     };
-    Ok((parts::fill(TEMPLATE, [context, ending, libraries])?, notes))
+    let carried = carried::context(project, profile, Language::default());
+    Ok((parts::fill(TEMPLATE, [context, ending, libraries, carried])?, notes))
 }
 
 /// The image with the compiler.
@@ -136,15 +130,6 @@ fn linking(profile: &StackProfile) -> String {
     linked.map_or_else(String::new, |finding| format!("{} ({})", finding.what, finding.why))
 }
 
-/// Where the build stage works.
-fn build_dir(profile: &StackProfile) -> &str {
-    let workdir = profile.workdir.as_str();
-    let own = OWN.iter().any(|dir| {
-        workdir.strip_prefix(dir).is_some_and(|rest| rest.is_empty() && *dir != "/usr/src" || rest.starts_with('/'))
-    });
-    if own { workdir } else { BUILD_DIR }
-}
-
 /// What each package of the build stage is for.
 fn packages_why(profile: &StackProfile) -> String {
     let needed = profile.found.iter().filter(|finding| finding.what.starts_with("the build needs "));
@@ -154,12 +139,12 @@ fn packages_why(profile: &StackProfile) -> String {
 }
 
 /// COPY instructions for what the program reads when it runs.
-fn artifacts(profile: &StackProfile) -> Vec<minijinja::Value> {
+fn artifacts(profile: &StackProfile) -> Vec<Value> {
     profile
         .artifacts
         .iter()
         .flat_map(|artifact| {
-            let why = found_or(profile, &format!("{} is needed", artifact.path), "the program reads it");
+            let why = why_needed(profile, artifact);
             let mut artifact = artifact.clone();
             let base = match artifact.dest.strip_prefix("/") {
                 Ok(below) => {
@@ -171,6 +156,27 @@ fn artifacts(profile: &StackProfile) -> Vec<minijinja::Value> {
             copies(std::slice::from_ref(&artifact), base, &text::reason(&why))
         })
         .collect()
+}
+
+/// COPY instructions that put what the program reads in its place in the build stage, and from there into the image.
+fn through_build(profile: &StackProfile) -> (Vec<Value>, Vec<Value>) {
+    let place = |artifact: &Artifact| Utf8Path::new(&profile.workdir).join(&artifact.dest);
+    let there = |artifact: &&Artifact| Utf8Path::new(&profile.replaced.sources).join(&artifact.path) != place(artifact);
+    let absolute = |artifact: &Artifact| Artifact {
+        dest: place(artifact).as_str().trim_start_matches('/').into(),
+        ..artifact.clone()
+    };
+    let missing: Vec<Artifact> = profile.artifacts.iter().filter(there).map(absolute).collect();
+    let image = profile.artifacts.iter().map(|artifact| {
+        let path = place(artifact);
+        let words = text::copy([path.as_path()], path.as_str());
+        context! { words => format!("--from=build {words}"), why => text::reason(&why_needed(profile, artifact)) }
+    });
+    (copies(&missing, "", "commands of the previous file may read it"), image.collect())
+}
+
+fn why_needed(profile: &StackProfile, artifact: &Artifact) -> String {
+    found_or(profile, &format!("{} is needed", artifact.path), "the program reads it")
 }
 
 /// The author's health check, when the program itself is what asks.

@@ -11,6 +11,7 @@ mod members;
 mod native;
 mod outputs;
 mod programs;
+mod replaced;
 mod serves;
 mod sources;
 mod start;
@@ -37,6 +38,7 @@ use start::{Scope, Start};
 use version::Major;
 
 pub(crate) use native::{needs_full_base, wants_openssl};
+pub(crate) use start::COMES_WITH_NODE;
 
 /// The working directory when the author names none.
 const WORKDIR: &str = "/app";
@@ -74,7 +76,7 @@ pub(crate) fn profile(
     let manifest = &Manifest::read(folder, Utf8Path::new(""))?;
     members::check(folder, manifest)?;
     let mut found = Vec::new();
-    let author = author::read(declared);
+    let author = author::read(declared, &|stage| replaced::is_foreign(folder, declared, stage));
     let workdir = match &declared.workdir {
         Some(told) if is_own_folder(&told.value) => {
             found
@@ -96,7 +98,10 @@ pub(crate) fn profile(
     let build = build::steps(&scope, &start, &mut found);
     let outputs = (!build.is_empty()).then(|| Outputs::find(context, &author, &start, &sources));
     let plan = Plan::make(&scope, &start, outputs.as_ref(), &mut found);
-    let layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
+    let mut layout = Layout::find(context, &start, &sources, outputs.as_ref(), ignored, &plan.manifests);
+    if let Some((path, in_image)) = &start.script {
+        layout.add_script(path, in_image, &context.workdir, !build.is_empty());
+    }
     check_start(&scope, &start, &layout)?;
     if let Some(path) = layout.private(folder) {
         found.push(Finding::new("files are made readable for every user", format!("{path} is for its owner only")));
@@ -129,9 +134,14 @@ pub(crate) fn profile(
         found.push(Finding::new(format!("system package {name}"), context.at(line)));
         system.push(name.clone());
     }
+    for (package, why) in &start.system {
+        found.push(Finding::new(format!("system package {package}"), why.clone()));
+        system.push(package.clone());
+    }
     system.sort();
     system.dedup();
 
+    let replaced = replaced::find(context, &author, &layout);
     Ok(StackProfile {
         kind: StackKind::Node,
         name: project_name(context),
@@ -153,8 +163,9 @@ pub(crate) fn profile(
         system,
         found,
         carried: Vec::new(),
+        replaced,
         kept_stages: Vec::new(),
-        carry: std::collections::BTreeMap::new(),
+        carry: choices.carry.clone(),
     })
 }
 
@@ -162,7 +173,7 @@ pub(crate) fn profile(
 pub(crate) fn writable(declared: &Declared, workdir: &str) -> Vec<(String, usize)> {
     let volumes = declared.volumes.iter().map(|told| (told.value.clone(), told.line));
     let mut all: Vec<(String, usize)> = Vec::new();
-    for (path, line) in volumes.chain(author::read(declared).folders) {
+    for (path, line) in volumes.chain(author::read(declared, &|_| false).folders) {
         let path = if path.starts_with('/') { path } else { format!("{workdir}/{path}") };
         let path = path.trim_end_matches('/').to_owned();
         let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c)) && !path.contains("/..");

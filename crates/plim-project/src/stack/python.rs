@@ -17,7 +17,7 @@ use plim_dockerfile::ignore::Patterns;
 use crate::error::DetectError;
 use crate::evidence::{Declared, Ecosystem, Purpose, RunCommand};
 use crate::folder::Folder;
-use crate::project::{Choices, Finding, Native, StackKind, StackProfile};
+use crate::project::{Choices, Finding, Native, Replaced, StackKind, StackProfile};
 
 use artifacts::Layout;
 use install::Plan;
@@ -139,6 +139,7 @@ pub(crate) fn profile(
         native,
         system,
         carried: Vec::new(),
+        replaced: Replaced::default(),
         kept_stages: Vec::new(),
         carry: choices.carry.clone(),
         found,

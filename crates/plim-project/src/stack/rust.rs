@@ -11,6 +11,7 @@ mod manifest;
 mod native;
 mod packages;
 mod port;
+mod replaced;
 mod sources;
 mod start;
 mod steps;
@@ -23,7 +24,8 @@ use plim_dockerfile::ignore::Patterns;
 use crate::error::DetectError;
 use crate::evidence::Declared;
 use crate::folder::Folder;
-use crate::project::{Artifact, Choices, Finding, Install, StackKind, StackProfile};
+use crate::project::{Artifact, Choices, Finding, Install, Replaced, StackKind, StackProfile};
+use crate::stack::script::Entry;
 
 use author::{Author, Build};
 use binary::Program;
@@ -44,6 +46,14 @@ const STATIC: &str = "-C target-feature=+crt-static";
 
 /// The working directory when there is no Dockerfile that has one.
 const WORKDIR: &str = "/app";
+
+/// Folders that are the program's own, so that the build can work where the program will run: a path that is compiled in then
+/// means the same in both.
+const OWN: &[&str] =
+    &["/app", "/build", "/code", "/project", "/service", "/src", "/srv", "/usr/src", "/work", "/workspace"];
+
+/// Where the build stage works otherwise.
+const BUILD_DIR: &str = "/build";
 
 /// The finding that asks for the full image of the compiler.
 const FULL_BASE: &str = "built in the full image";
@@ -86,11 +96,22 @@ pub(crate) fn profile(
     found.push(Finding::new(format!("Rust {version}"), why));
 
     // the binary, and how it is started
-    let said = start::said(&context)?;
+    let entry = Entry::of(declared, dockerfile, choices);
+    let said = match &entry {
+        Some(entry) => start::of_script(entry, &workspace, &author),
+        None => start::said(&context)?,
+    };
+    let entry = entry.filter(|entry| !entry.is_needless());
     let (program, why) = binary::choose(&context, &workspace, &author, said.as_ref())?;
     found.push(Finding::new(format!("binary {} of {}", program.bin.name, program.package.name), why));
-    let programs = binary::with_others(&context, &workspace, &author, program, &mut found);
-    let start = Start::of(said, &author, &program.bin.name, &mut found);
+    let mut programs = binary::with_others(&context, &workspace, &author, program, &mut found);
+    let mut start = Start::of(said, &author, &program.bin.name, &mut found);
+    let workdir = workdir(&context, &mut found);
+    let kept = entry.as_ref().map(|entry| entry.keep(&workdir, None, &[]));
+    if let (Some(entry), Some(kept)) = (&entry, &kept) {
+        start = Start::kept(entry, kept, &mut found);
+        binary::where_called(&workspace, &entry.script.commands, &mut programs)?;
+    }
 
     // how it is built
     let build = author.build_of(&program.package.name, &program.bin.name);
@@ -107,7 +128,13 @@ pub(crate) fn profile(
         (Needs::without_lock(), direct.clone())
     };
     let git = workspace.git_dependency();
-    let packages = packages::sort(&context, &needs, git, lock.is_some(), &mut found);
+    let mut packages = packages::sort(&context, &needs, git, lock.is_some(), &mut found);
+    for (package, why) in kept.iter().flat_map(|kept| &kept.packages) {
+        found.push(Finding::new(format!("system package {package}"), why.clone()));
+        packages.runtime.push(package.clone());
+    }
+    packages.runtime.sort();
+    packages.runtime.dedup();
     let sources = Sources::scan(folder, &workspace.closure(program.package, &features));
     let environment = Environment { context: &context, author: &author, config: &config, build, profile: &profile };
     let is_static = environment::linking(&needs, &packages, &mut found);
@@ -128,12 +155,17 @@ pub(crate) fn profile(
     let manifests = order.manifests(&extra);
 
     // what it needs when it runs
-    let workdir = workdir(&context, &mut found);
     let mut artifacts: Vec<Artifact> = artifacts::find(&context, &author, &sources, &names, ignored, &mut found);
     for artifact in &mut artifacts {
         if let Ok(below) = artifact.dest.strip_prefix(&workdir) {
             artifact.dest = below.to_owned();
         }
+    }
+    if let Some(kept) = &kept
+        && let Some(script) = start::artifact(kept, &workdir, &artifacts)
+    {
+        artifacts.push(script);
+        artifacts.sort();
     }
     let mut run_env = start.env.clone();
     if names.iter().any(|name| name == "rocket") && needs_rocket_address(&context) {
@@ -151,6 +183,7 @@ pub(crate) fn profile(
     for path in workspace.patches.iter().chain(&config.vendor) {
         found.push(Finding::new(format!("{path} {STANDS_IN}"), "other dependencies are compiled against its sources"));
     }
+    let replaced = Replaced { sources: build_dir(&workdir, &author), ..replaced::find(&context, &author, &workspace) };
     let build_inputs = build_inputs(folder, &workspace, &config, program, &sources);
 
     Ok(StackProfile {
@@ -182,8 +215,9 @@ pub(crate) fn profile(
         system: packages.runtime,
         found,
         carried: Vec::new(),
+        replaced,
         kept_stages: Vec::new(),
-        carry: std::collections::BTreeMap::new(),
+        carry: choices.carry.clone(),
     })
 }
 
@@ -273,6 +307,15 @@ fn workdir(context: &Context<'_>, found: &mut Vec<Finding>) -> String {
         None if context.declared.base.is_some() => "/".to_owned(),
         _ => WORKDIR.to_owned(),
     }
+}
+
+/// Where the build stage works: an author who compiles in the image runs other commands in the same folder.
+fn build_dir(workdir: &str, author: &Author) -> String {
+    let own = OWN.iter().any(|dir| {
+        workdir.strip_prefix(dir).is_some_and(|rest| rest.is_empty() && *dir != "/usr/src" || rest.starts_with('/'))
+    });
+    let of_author = author.in_image && workdir != "/" && workdir.matches('/').count() > 1;
+    if own || of_author { workdir.to_owned() } else { BUILD_DIR.to_owned() }
 }
 
 /// Rocket listens on loopback alone, unless a variable or its file says otherwise.

@@ -42,7 +42,7 @@ impl Places<'_> {
     pub(super) fn said(&self) -> Result<Option<Said>, DetectError> {
         if let Some(words) = &self.choices.start {
             let plain = Plain { words: words.clone(), ..Plain::default() };
-            return Ok(Some(said(plain, 0, "--start")));
+            return Ok(Some(said(plain, 0, self.choices.start_origin())));
         }
         let at = |line: usize| format!("{}:{line}", self.dockerfile);
         let exec = |words: &[plim_dockerfile::Spanned]| -> Vec<String> {
@@ -85,7 +85,8 @@ impl Places<'_> {
         web.map(|(line, text)| self.shell(text, &format!("Procfile:{line}"))).transpose()
     }
 
-    fn exec(&self, words: Vec<String>, fixed: usize, origin: &str) -> Result<Option<Said>, DetectError> {
+    /// Returns words of an exec form as a start command; nothing for what an image starts when nobody says anything.
+    pub(super) fn exec(&self, words: Vec<String>, fixed: usize, origin: &str) -> Result<Option<Said>, DetectError> {
         if let [shell, flag, text] = words.as_slice()
             && matches!(shell.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ash"))
             && flag.starts_with('-')

@@ -104,7 +104,7 @@ fn a_command_that_needs_a_shell() {
     ]);
     assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
     error: the start command `python manage.py migrate && gunicorn shop.wsgi` (Dockerfile:3) needs a shell: it uses `&`
-    hint: the image starts the program directly; say how with `--start 'gunicorn shop.wsgi'`, or with `[project] start = …` in plim.toml
+    hint: the image starts the program directly; say how with `--start 'gunicorn shop.wsgi'`, or with `[project] start = …` in plim.toml; or put the commands into a script of the project that CMD runs, which is kept with its shell
     ");
 }
 

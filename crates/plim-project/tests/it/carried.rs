@@ -18,7 +18,7 @@ fn project(dockerfile: &str) -> Folder {
 }
 
 /// What became of each instruction and command, and the new files.
-fn settled(folder: &Folder) -> String {
+pub(crate) fn settled(folder: &Folder) -> String {
     let rewrite = folder.rewrite();
     let facts = rewrite.facts.iter().map(|fact| {
         let kept = match &fact.kept {

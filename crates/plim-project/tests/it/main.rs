@@ -2,6 +2,8 @@
 
 mod ambiguity;
 mod carried;
+mod carried_node;
+mod carried_rust;
 mod compose;
 mod corpus;
 mod entry;

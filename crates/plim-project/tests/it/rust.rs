@@ -353,11 +353,10 @@ fn a_start_that_is_not_built() {
     let folder = Folder::with(&[
         ("Cargo.toml", MANIFEST),
         ("src/main.rs", MAIN),
-        ("Dockerfile", "FROM rust\nCOPY . .\nENTRYPOINT [\"./entrypoint.sh\"]\n"),
-        ("entrypoint.sh", ""),
+        ("Dockerfile", "FROM rust\nCOPY . .\nENTRYPOINT [\"./serve\"]\n"),
     ]);
     assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
-    error: the start command `./entrypoint.sh` (Dockerfile:3) runs `./entrypoint.sh`, which the project does not build
+    error: the start command `./serve` (Dockerfile:3) runs `./serve`, which the project does not build
     hint: the project builds shop: say which one starts, and with which arguments, with `--start 'shop …'` or with `[project] start = …` in plim.toml
     ");
 }

@@ -58,10 +58,34 @@ pub(super) fn from(judge: &Judge<'_>, copy: &CopyFrom, own: Ecosystem) -> From {
             None => From::Carried(place),
         };
     };
+    let replaced = &judge.profile.replaced;
+    if copy.sources.iter().all(|source| is_of_system(source, replaced.stages.contains_key(&stage))) {
+        return From::Dropped("the base image has it, or it comes as a package");
+    }
+    if !replaced.sources.is_empty() {
+        let of_build = !copy.in_image && replaced.stages.contains_key(&stage);
+        return if of_build { From::Dropped("the new build stage makes the same") } else { From::Stage(stage, place) };
+    }
     if makes_the_same(judge, copy, stage, own) {
         return From::Dropped("the new build stage makes the same");
     }
     From::Stage(stage, place)
+}
+
+/// Whether a file of another stage is one that the base image has, or that Debian packages bring.
+fn is_of_system(source: &str, replaced: bool) -> bool {
+    const HAD: &[&str] = &[
+        "/etc/group",
+        "/etc/nsswitch.conf",
+        "/etc/passwd",
+        "/etc/pki",
+        "/etc/ssl",
+        "/usr/share/ca-certificates",
+        "/usr/share/zoneinfo",
+    ];
+    const LIBRARIES: &[&str] = &["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+    let among = |folders: &[&str]| folders.iter().any(|path| inside(source.trim_end_matches('*'), path));
+    among(HAD) || (replaced && among(LIBRARIES))
 }
 
 /// Whether the new build stage makes what is copied: the stage installs or builds for this stack, and the files are none
@@ -125,7 +149,13 @@ pub(super) fn placed(
         matches!(source, PlacedSource::Path(path) if matches!(path.trim_start_matches("./").trim_end_matches('/'), "" | "."))
     });
     let manifests = placed.sources.iter().all(|source| matches!(source, PlacedSource::Path(path) if is_manifest(path)));
-    if !as_written && (realm == Realm::Program || everything || manifests) {
+    let sources =
+        placed.sources.iter().all(|source| matches!(source, PlacedSource::Path(path) if is_source(path, profile)));
+    let artifacts = placed.sources.iter().all(
+        |source| matches!(source, PlacedSource::Path(path) if is_artifact(path, &judge.map(&placed.dest), profile)),
+    );
+    let by_stack = !profile.replaced.sources.is_empty() && (sources || artifacts);
+    if !as_written && (realm == Realm::Program || everything || manifests || by_stack) {
         return replaced();
     }
     let named = later.iter().any(|carried| carried.command.contains(placed.dest.trim_end_matches('/')))
@@ -146,6 +176,47 @@ pub(super) fn placed(
         ..Carried::default()
     });
     (Kept::Kept, carried.collect())
+}
+
+/// Whether the build alone reads a file or folder.
+fn is_source(path: &str, profile: &StackProfile) -> bool {
+    let path = camino::Utf8Path::new(path.trim_start_matches("./").trim_matches('/'));
+    path.extension() == Some("rs")
+        || path.as_str() == "src"
+        || profile.manifests.iter().any(|manifest| manifest.starts_with(path))
+}
+
+/// Whether the stack puts a file or folder in that place.
+fn is_artifact(path: &str, dest: &str, profile: &StackProfile) -> bool {
+    let path = camino::Utf8Path::new(path.trim_start_matches("./").trim_matches('/'));
+    let name = path.file_name().unwrap_or_default();
+    let workdir = camino::Utf8Path::new(&profile.workdir);
+    profile.artifacts.iter().any(|artifact| {
+        let place = workdir.join(&artifact.dest);
+        artifact.path == path
+            && (place == dest.trim_end_matches('/') || place == format!("{}/{name}", dest.trim_end_matches('/')))
+    })
+}
+
+/// Puts copies into the working directory where they are needed when it does not come into the image as a whole: into the
+/// image, and into the build stage too when commands that come later may read them.
+pub(super) fn apart(all: &[Carried]) -> Vec<Carried> {
+    let mut result = Vec::new();
+    for (number, carried) in all.iter().enumerate() {
+        let is_copy = carried.place == Place::Build && !carried.instruction.is_empty();
+        if !is_copy {
+            result.push(carried.clone());
+            continue;
+        }
+        let read = all.iter().skip(number).any(|later| later.place == Place::Build && !later.command.is_empty());
+        if read {
+            result.push(carried.clone());
+        }
+        if !read || carried.outputs.is_empty() {
+            result.push(Carried { place: Place::Image, outputs: Vec::new(), ..carried.clone() });
+        }
+    }
+    result
 }
 
 fn placed_instruction(judge: &Judge<'_>, placed: &Placed) -> String {

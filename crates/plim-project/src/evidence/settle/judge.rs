@@ -2,8 +2,8 @@
 
 use super::paths::{Realm, inside, realm};
 use crate::evidence::shell::absolute;
-use crate::evidence::{Declared, Ecosystem, Purpose, RunCommand};
-use crate::project::{StackKind, StackProfile};
+use crate::evidence::{Declared, Ecosystem, Purpose, RunCommand, RunStep};
+use crate::project::{Place, StackKind, StackProfile};
 
 /// What becomes of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,7 @@ use Verdict::{Carry, Needless, Neutral, Unknown};
 
 const SCRATCH: &str = "what it makes is for the build only";
 const OLD_IMAGE: &str = "it sets up the old image";
+const OWN_TOOLS: &str = "the new build stage has tools of its own";
 const CLEANED: &str = "nothing is left to clean up";
 const READ_ONLY: &str = "files belong to root and are read-only";
 const SERVICES: &str = "the image runs one program: services and timers run beside it";
@@ -32,22 +33,53 @@ pub(super) struct Judge<'a> {
     pub(super) profile: &'a StackProfile,
     /// Files and folders that carried commands make.
     pub(super) made: Vec<String>,
+    /// The folder of the program in the stage that is judged, and where the new file has it.
+    old: String,
+    new: String,
+    /// That stage is one that the new build stage takes the place of: what it makes for the build alone counts.
+    for_build: bool,
 }
 
-impl Judge<'_> {
+impl<'a> Judge<'a> {
+    /// Returns a judge of the image's stages.
+    pub(super) fn new(declared: &'a Declared, profile: &'a StackProfile) -> Self {
+        let (old, new) = (String::new(), String::new());
+        let mut judge = Self { declared, profile, made: Vec::new(), old, new, for_build: false };
+        judge.enter_image();
+        judge
+    }
+
+    /// Turns to a stage.
+    pub(super) fn enter(&mut self, stage: usize) {
+        match self.profile.replaced.stages.get(&stage) {
+            Some(root) => {
+                root.trim_end_matches('/').clone_into(&mut self.old);
+                self.new.clone_from(&self.profile.replaced.sources);
+                self.for_build = true;
+            }
+            None => self.enter_image(),
+        }
+    }
+
+    /// Turns to the stages of the image.
+    pub(super) fn enter_image(&mut self) {
+        let old = self.declared.workdir.as_ref().map_or("", |told| told.value.trim_end_matches('/'));
+        old.clone_into(&mut self.old);
+        self.new.clone_from(&self.profile.workdir);
+        self.for_build = false;
+    }
     /// Returns a path of the author's image in the new one: the working directory may have moved.
     pub(super) fn map(&self, path: &str) -> String {
-        let old = self.declared.workdir.as_ref().map_or("", |told| told.value.trim_end_matches('/'));
-        match path.strip_prefix(old) {
-            Some(rest) if !old.is_empty() && (rest.is_empty() || rest.starts_with('/')) => {
-                format!("{}{rest}", self.profile.workdir)
+        match path.strip_prefix(self.old.as_str()) {
+            Some(rest) if !self.old.is_empty() && (rest.is_empty() || rest.starts_with('/')) => {
+                format!("{}{rest}", self.new)
             }
             _ => path.to_owned(),
         }
     }
 
     pub(super) fn realm(&self, path: &str) -> Realm {
-        realm(&self.map(path), &self.profile.workdir)
+        realm(&self.map(path), &self.new)
     }
 
     fn is_made(&self, path: &str) -> bool {
@@ -66,6 +98,17 @@ impl Judge<'_> {
         })
     }
 
+    /// Whether a path is the working directory, the script that the image starts with, or beside what the image has of it.
+    fn is_own(&self, path: &str) -> bool {
+        let path = self.map(path);
+        let script = self.declared.entry_script.as_ref().map(|script| self.map(&script.in_image));
+        let owned = self.made.iter().any(|made| inside(&path, made));
+        path == self.new
+            || script.as_ref() == Some(&path)
+            || (self.realm(&path) == Realm::Program && !owned && !self.is_artifact(&path))
+            || !path.starts_with('/')
+    }
+
     /// Returns the paths that a command names, absolute.
     fn operands(command: &RunCommand) -> Vec<String> {
         let paths = command.words.iter().skip(1).filter(|word| !word.starts_with('-') && !word.contains('$'));
@@ -77,6 +120,41 @@ impl Judge<'_> {
         if command.opaque {
             return Unknown;
         }
+        match self.whatever_stage(command) {
+            // what the program is built with, in a folder that is not known
+            Carry if self.for_build && !self.changes_sources(command) && self.builds_own(command) => Unknown,
+            // the new build stage has its tools; what the old one makes among the sources may be built from
+            Carry | Unknown if self.for_build && !self.changes_sources(command) => Needless(OWN_TOOLS),
+            verdict => verdict,
+        }
+    }
+
+    fn builds_own(&self, command: &RunCommand) -> bool {
+        command.purpose() == Purpose::Build(ecosystem(self.profile.kind))
+    }
+
+    /// Where a step runs: what the author runs before the program is built may be read by the build.
+    pub(super) fn place_of(&self, step: &RunStep) -> Place {
+        let own = ecosystem(self.profile.kind);
+        let builds = |command: &&RunCommand| {
+            command.in_image && !command.nested && command.purpose() == Purpose::Build(own) && command.line > step.line
+        };
+        let before = !self.profile.replaced.sources.is_empty()
+            && !self.profile.build.is_empty()
+            && self.declared.commands.iter().any(|command| builds(&command));
+        if self.for_build || before { Place::Sources } else { Place::Build }
+    }
+
+    /// Whether a command makes something in the folder of the project.
+    fn changes_sources(&self, command: &RunCommand) -> bool {
+        let outputs = command.outputs();
+        let anywhere = outputs.more
+            || matches!(command.purpose(), Purpose::Build(_) | Purpose::Script(_) | Purpose::LanguagePackages(_));
+        outputs.paths.iter().any(|path| self.realm(path) == Realm::Program)
+            || (anywhere && self.realm(&command.cwd) == Realm::Program)
+    }
+
+    fn whatever_stage(&self, command: &RunCommand) -> Verdict {
         let own = ecosystem(self.profile.kind);
         match command.purpose() {
             Purpose::SystemPackages => Needless("the packages are of use in a build only"),
@@ -99,7 +177,7 @@ impl Judge<'_> {
                 Needless("dependencies are installed from the manifests")
             }
             Purpose::LanguagePackages(ecosystem) => self.packages(command, ecosystem),
-            Purpose::Build(ecosystem) if ecosystem == own && own != Ecosystem::Python => {
+            Purpose::Build(ecosystem) if ecosystem == own && own == Ecosystem::Rust => {
                 Needless("the new build stage builds the program")
             }
             Purpose::Build(Ecosystem::Python) if command.words.iter().any(|word| word == "compileall") => {
@@ -115,6 +193,9 @@ impl Judge<'_> {
         if command.program() == "chmod" {
             let writable = command.words.iter().skip(1).any(|word| is_open_mode(word));
             let paths = Self::operands(command);
+            if !self.profile.replaced.sources.is_empty() && paths.iter().all(|path| self.is_own(path)) {
+                return Needless(READ_ONLY);
+            }
             let of_program = |path: &String| self.is_artifact(path) || (writable && self.realm(path) == Realm::Program);
             if paths.iter().any(|path| self.made.iter().any(|made| inside(path, made)) || of_program(path)) {
                 return Carry;
@@ -147,18 +228,23 @@ impl Judge<'_> {
         if outputs.paths.iter().any(renames) {
             return Needless("the image has its own names for the interpreter");
         }
-        let mut verdict = if outputs.more { self.somewhere(command) } else { Needless(OLD_IMAGE) };
+        let mut verdict = outputs.more.then(|| self.somewhere(command));
         for path in &outputs.paths {
             let one = match self.realm(path) {
                 Realm::Around => Needless("WORKDIR makes it"),
-                Realm::Program if self.map(path) == self.profile.workdir => Needless("WORKDIR makes it"),
+                Realm::Program if self.map(path) == self.new => match command.program() {
+                    // the program itself, which no folder of the project is
+                    "git" => Unknown,
+                    _ if command.purpose() == Purpose::MakeDirs => Needless("WORKDIR makes it"),
+                    _ => Carry,
+                },
                 Realm::Scratch => Neutral(SCRATCH),
                 Realm::OldImage => Needless(OLD_IMAGE),
                 Realm::Program | Realm::System | Realm::Data => Carry,
             };
-            verdict = stronger(verdict, one);
+            verdict = Some(verdict.map_or_else(|| one.clone(), |known| stronger(known, one.clone())));
         }
-        verdict
+        verdict.unwrap_or(Needless(OLD_IMAGE))
     }
 
     /// The verdict for a command that makes files in its working directory.

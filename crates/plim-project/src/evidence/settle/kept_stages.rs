@@ -9,7 +9,7 @@ use plim_dockerfile::{Dockerfile, Instruction, Kind};
 use crate::project::KeptStage;
 
 /// Names of the stages that plim writes itself.
-const OWN_NAMES: &[&str] = &["build", "libraries"];
+const OWN_NAMES: &[&str] = &["build", "dependencies", "libraries", "production"];
 
 /// Returns the name of a stage in the new file: its own where that is free.
 pub(super) fn name(source: &str, stage: usize) -> String {

@@ -68,6 +68,8 @@ const SCRATCH: &[&str] = &[
     "/var/tmp",
     "/root",
     "/usr/src",
+    "/usr/local/cargo",
+    "/usr/local/rustup",
     "/usr/local/src",
     "/build",
     "/install",
@@ -84,7 +86,9 @@ const SYSTEM: &[&str] = &["/bin", "/etc", "/lib", "/lib64", "/opt", "/sbin", "/u
 /// Returns where a path belongs.
 pub(super) fn realm(path: &str, workdir: &str) -> Realm {
     let path = path.trim_end_matches('/');
-    if inside(path, workdir) {
+    let workdir = workdir.trim_end_matches('/');
+    // everything is below the root, which is no folder of the program's own
+    if !workdir.is_empty() && inside(path, workdir) {
         return Realm::Program;
     }
     if path.is_empty() || inside(workdir, path) {

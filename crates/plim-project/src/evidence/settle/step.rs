@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::judge::{Judge, Verdict};
 use super::paths::{Realm, is_shared};
 use crate::evidence::programs::{debian_package_of, is_in_slim};
-use crate::evidence::{Ecosystem, Purpose, RunCommand, RunStep, shell};
-use crate::project::{Carried, CarryChoice, Output, Place};
+use crate::evidence::{Ecosystem, Kept, Purpose, RunCommand, RunStep, shell};
+use crate::project::{Carried, CarryChoice, Output};
 
 /// Installers of tools that only a build needs, by what their address says.
 const TOOL_INSTALLERS: &[&str] = &[
@@ -46,12 +46,16 @@ pub(super) fn settle(
     let mut outputs: Vec<Output> = Vec::new();
     let mut more = false;
     for (index, command) in commands.iter().filter(|(_, command)| !command.nested) {
+        let by_stack = judge.profile.replaced.commands.get(index);
         let verdict = match choice {
             Some(CarryChoice::Drop) => Verdict::Needless("it was said so"),
+            _ if by_stack.is_some_and(|kept| *kept != Kept::Unknown) => Verdict::Needless("the stack does it"),
             Some(CarryChoice::Build) => match judge.command(command) {
+                _ if by_stack.is_some() => Verdict::Carry,
                 Verdict::Unknown => Verdict::Carry,
                 other => other,
             },
+            None if by_stack.is_some() => Verdict::Unknown,
             None => judge.command(command),
         };
         let of_tool = || step.segments.get(command.segment).is_some_and(|part| is_tool_installer(&part.text));
@@ -63,6 +67,8 @@ pub(super) fn settle(
         if verdict == Verdict::Carry {
             let made = command.outputs();
             more |= made.more || is_link(command) || matches!(command.program(), "sh" | "bash");
+            // nothing else brings what a build leaves in the working directory into the image
+            more |= judge.profile.replaced.apart && matches!(command.purpose(), Purpose::Build(_));
             for path in made.paths {
                 note_output(judge, command, &path, &mut outputs, &mut more);
             }
@@ -109,7 +115,8 @@ pub(super) fn settle(
     let script = script(step, &kept, commands);
     let carried = Carried {
         line: step.line,
-        place: Place::Build,
+        place: judge.place_of(step),
+        stage: step.stage,
         instruction: String::new(),
         shell: step.shell.clone(),
         flags: step.flags.clone(),
@@ -120,8 +127,9 @@ pub(super) fn settle(
             .any(|(_, command)| matches!(command.purpose(), Purpose::Build(_) | Purpose::Script(_) | Purpose::Unknown)),
         packages: packages(judge, commands),
         command: script,
-        outputs,
-        collects: more,
+        // what the build alone reads is not for the image
+        outputs: if step.in_image { outputs } else { Vec::new() },
+        collects: more && step.in_image,
     };
     Settled { verdicts, carried: Some(carried) }
 }
@@ -134,14 +142,15 @@ fn note_output(judge: &mut Judge<'_>, command: &RunCommand, path: &str, outputs:
     }
     judge.made.push(path.clone());
     let makes_dir = command.purpose() == Purpose::MakeDirs;
-    if is_shared(&path) {
+    if is_shared(&path) || (judge.profile.replaced.apart && path == judge.profile.workdir) {
         // unpacked into a folder of many: only what is new there counts
         *more |= !makes_dir;
         return;
     }
     // folders that the author makes for data are the program's
     let owned = makes_dir && matches!(realm, Realm::Data | Realm::Program);
-    if is_link(command) || (realm == Realm::Program && !owned) {
+    let comes_along = realm == Realm::Program && !judge.profile.replaced.apart;
+    if is_link(command) || (comes_along && !owned) {
         return;
     }
     outputs.retain(|known| known.path != path);

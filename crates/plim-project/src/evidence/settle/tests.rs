@@ -24,6 +24,7 @@ fn profile() -> StackProfile {
         carried: Vec::new(),
         kept_stages: Vec::new(),
         carry: BTreeMap::new(),
+        replaced: crate::project::Replaced::default(),
         found: Vec::new(),
     }
 }

@@ -17,6 +17,12 @@ impl Witness<'_> {
                 Source::Path(path) => matches!(path.value.trim_start_matches("./").trim_end_matches('/'), "" | "."),
                 Source::Heredoc(_) => false,
             });
+            let paths = copy.sources.iter().filter_map(|source| match source {
+                Source::Path(path) => Some(clean(&self.expand(&path.value).unwrap_or_else(|| path.value.clone()))),
+                Source::Heredoc(_) => None,
+            });
+            let paths: Vec<String> = paths.collect();
+            self.declared.sources.entry(self.stage).or_default().extend(paths);
             return self.placed(&copy.sources, dest, chown, false, instruction);
         };
         let from = self.expand(&from.value).unwrap_or_else(|| from.value.clone());

@@ -2,7 +2,7 @@
 
 # what the previous file makes beside that
 {% endif %}
-{% if carried_packages %}
+{% if carried_packages and not carried_sources %}
 #~ programs that the following commands call
 RUN apt-get update && \
     apt-get install -y --no-install-recommends {{ carried_packages }} && \

@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 
+{% include "kept_stages" %}
 #~ {{ build_base_why }}
 FROM {{ build_base }} AS dependencies
 {% if openssl %}
@@ -30,8 +31,10 @@ RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfo
 {% endfor %}
 {% if builds %}
 
+{% if build %}
 # the program is built with the packages that only development needs
-#~ what is installed is shared
+{% endif %}
+#~ {{ stage_why }}
 FROM dependencies AS build
 {% if public %}
 #~ values that the build writes into the front end
@@ -41,6 +44,7 @@ ENV {{ public | join(" ") }}
 #~ {{ copy.why }}
 COPY {{ copy.words }}
 {% endfor %}
+{% include "carried_sources" %}
 {% for step in build %}
 {% if step.comment %}
 # {{ step.comment }}
@@ -49,6 +53,7 @@ COPY {{ copy.words }}
 RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfor %}{% if step.caches %}\
     {%+ endif %}{{ step.command }}
 {% endfor %}
+{% include "carried_build" %}
 {% if everything %}
 # the packages come from another stage
 #~ only what the build made and the project's own files
@@ -119,9 +124,10 @@ COPY --from={{ packages_stage }} {{ workdir }}/node_modules ./node_modules
 #~ {{ copy.why }}
 COPY {% if builds %}--from=build {% endif %}{{ readable }}{{ copy.words }}
 {% endfor %}
+{% include "carried_image" %}
 {% for folder in writable %}
 #~ {{ folder.why }}
-COPY --from={{ packages_stage }} --chown={{ writable_owner }} {{ folder.path }} {{ folder.path }}
+COPY --from={{ writable_stage }} --chown={{ writable_owner }} {{ folder.path }} {{ folder.path }}
 {% endfor %}
 
 {% include "ending" %}

@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
 
+{% include "kept_stages" %}
 #~ {{ build_base_why }}
 FROM {{ build_base }} AS build
 {% if packages %}
@@ -46,6 +47,7 @@ ARG {{ arg.words }}
 {% endfor %}
 #~ everything that .dockerignore lets through
 COPY . .
+{% include "carried_sources" %}
 {% for step in build %}
 {% if step.comment %}
 # {{ step.comment }}
@@ -54,6 +56,11 @@ COPY . .
 RUN {% for cache in step.caches %}--mount=type=cache,target={{ cache }} {% endfor %}{% if step.caches %}\
     {%+ endif %}{{ step.command }}
 {% endfor %}
+{% for copy in placed %}
+#~ {{ copy.why }}
+COPY {{ copy.words }}
+{% endfor %}
+{% include "carried_build" %}
 
 {% include "libraries" %}
 
@@ -84,5 +91,6 @@ COPY --from=build {{ out }} /
 #~ {{ copy.why }}
 COPY {{ copy.words }}
 {% endfor %}
+{% include "carried_image" %}
 
 {% include "ending" %}

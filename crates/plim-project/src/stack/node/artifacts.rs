@@ -198,11 +198,20 @@ impl Layout {
             Some(outputs) => {
                 // what a build on the developer's machine left is made anew
                 let made = |path: &Utf8Path| outputs.paths.iter().any(|output| output.path == path);
-                let inputs: Vec<Artifact> = all.iter().filter(|artifact| !made(&artifact.path)).cloned().collect();
+                let mut inputs: Vec<Artifact> = all.iter().filter(|artifact| !made(&artifact.path)).cloned().collect();
+                for beside in &outputs.beside {
+                    let there = |input: &Artifact| {
+                        input.path == beside.path || (input.folder && beside.path.starts_with(&input.path))
+                    };
+                    if !is_manifest(&beside.path) && !inputs.iter().any(there) {
+                        inputs.push(same(&beside.path, beside.folder));
+                    }
+                }
+                inputs.sort();
                 let artifacts = if outputs.everything {
                     vec![same(Utf8Path::new(""), true)]
                 } else {
-                    let mut artifacts = outputs.paths.clone();
+                    let mut artifacts = [outputs.paths.clone(), outputs.beside.clone()].concat();
                     if !outputs.complete {
                         artifacts.extend(data(folder, start, sources, outputs, &inputs));
                     }
@@ -210,6 +219,30 @@ impl Layout {
                 };
                 Self { inputs, artifacts }
             }
+        }
+    }
+
+    /// Adds the script that the program is started with, if it is in the working directory and not there yet.
+    pub(super) fn add_script(&mut self, path: &Utf8Path, in_image: &str, workdir: &str, builds: bool) {
+        let Some(below) = outputs::below(workdir, in_image).filter(|below| !below.as_str().is_empty()) else { return };
+        let script = Artifact { path: path.to_owned(), folder: false, dest: below.clone() };
+        let has = |list: &[Artifact]| {
+            list.iter().any(|known| known.path == path || (known.folder && path.starts_with(&known.path)))
+        };
+        if !builds {
+            if !self.holds(path) {
+                self.artifacts.push(script);
+                self.artifacts.sort();
+            }
+            return;
+        }
+        if !has(&self.inputs) {
+            self.inputs.push(script);
+            self.inputs.sort();
+        }
+        if !self.holds(&below) && !self.artifacts.iter().any(|artifact| artifact.path.as_str().is_empty()) {
+            self.artifacts.push(same(&below, false));
+            self.artifacts.sort();
         }
     }
 

@@ -1,10 +1,11 @@
 //! What the author's RUN steps say: how dependencies are installed, and which commands build the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::manager::Kind;
+use super::replaced;
 use crate::command::quote;
-use crate::evidence::{Declared, RunCommand};
+use crate::evidence::{Declared, Ecosystem, Kept, Purpose, RunCommand};
 
 /// What the RUN steps of the author's Dockerfile do with the project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,10 @@ pub(super) struct Author {
     pub(super) installs_in_image: bool,
     /// The folder of the project in each stage.
     pub(super) roots: BTreeMap<usize, String>,
+    /// What becomes of commands, by their indexes.
+    pub(super) commands: BTreeMap<usize, Kept>,
+    /// Stages that install or build for the project, beside those of the image.
+    pub(super) stages: BTreeSet<usize>,
 }
 
 /// A command that makes files.
@@ -62,16 +67,52 @@ const CHECKS: &[&str] =
 /// Programs that fill in, move or copy files.
 const FILE_TOOLS: &[&str] = &["cp", "mv", "ln", "touch", "sed"];
 
+/// Programs of packages that make files.
+const BUILDERS: &[&str] = &[
+    "babel",
+    "bower",
+    "ember",
+    "esbuild",
+    "gatsby",
+    "grunt",
+    "gulp",
+    "ng",
+    "nuxi",
+    "nuxt",
+    "nx",
+    "parcel",
+    "prisma",
+    "react-scripts",
+    "rollup",
+    "tsc",
+    "tsup",
+    "turbo",
+    "vite",
+    "vue-cli-service",
+    "webpack",
+];
+
 /// Options of an installation that change what it does.
 const FLAGS: &[&str] = &["--legacy-peer-deps", "--force", "-f", "--ignore-scripts", "--no-optional", "--omit=optional"];
 
-/// Reads the commands.
-pub(super) fn read(declared: &Declared) -> Author {
+/// Reads the commands; `foreign` says which stages build another project.
+pub(super) fn read(declared: &Declared, foreign: &dyn Fn(usize) -> bool) -> Author {
     let roots = roots(declared);
     let mut author = Author::default();
-    for command in &declared.commands {
+    for (index, command) in declared.commands.iter().enumerate() {
+        if command.opaque || (!command.in_image && foreign(command.stage)) {
+            continue;
+        }
         let dir = roots.get(&command.stage).and_then(|root| below(root, &command.cwd));
+        let before = author.build.len();
         author.hear(command, dir.as_deref());
+        let kept = if author.build.len() > before { Some(Kept::Kept) } else { replaced::needless(command) };
+        author.commands.extend(kept.map(|kept| (index, kept)));
+        if !command.in_image
+            && matches!(command.purpose(), Purpose::LanguagePackages(Ecosystem::Node) | Purpose::Build(Ecosystem::Node))
+        {
+            author.stages.insert(command.stage);
+        }
     }
     author.roots = roots;
     author
@@ -105,7 +146,7 @@ fn below(root: &str, path: &str) -> Option<String> {
     if rest.is_empty() { Some(String::new()) } else { rest.strip_prefix('/').map(ToOwned::to_owned) }
 }
 
-fn is_global(words: &[&str]) -> bool {
+pub(super) fn is_global(words: &[&str]) -> bool {
     words.iter().any(|word| matches!(*word, "-g" | "--global" | "--location=global")) || words.get(1) == Some(&"global")
 }
 
@@ -201,6 +242,7 @@ impl Author {
             {
                 self.build(command, words, dir);
             }
+            _ if BUILDERS.contains(&command.program()) => self.build(command, words, dir),
             _ => {}
         }
     }
@@ -321,7 +363,7 @@ mod tests {
                 }
             })
             .collect();
-        read(&Declared { commands, ..Declared::default() })
+        read(&Declared { commands, ..Declared::default() }, &|_| false)
     }
 
     fn built(author: &Author) -> Vec<String> {

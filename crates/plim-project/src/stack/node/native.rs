@@ -58,7 +58,7 @@ pub(crate) fn needs_full_base(profile: &StackProfile, declared: &Declared) -> Op
     if let Some(native) = profile.native.iter().find(|native| native.compiles) {
         return Some(format!("{} is compiled where it has nothing ready-made ({})", native.name, native.why));
     }
-    let (name, line) = if let Some(known) = author::read(declared).compiler {
+    let (name, line) = if let Some(known) = author::read(declared, &|_| false).compiler {
         known
     } else {
         let tools = ["build-essential", "gcc", "g++", "make", "python3", "git"];

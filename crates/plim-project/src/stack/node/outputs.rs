@@ -14,6 +14,8 @@ use crate::project::Artifact;
 pub(super) struct Outputs {
     /// Files and folders of the build stage.
     pub(super) paths: Vec<Artifact>,
+    /// Files and folders of the project that the author copies beside them.
+    pub(super) beside: Vec<Artifact>,
     /// Folders whose sources are not needed any more.
     pub(super) compiled: Vec<Utf8PathBuf>,
     /// The list holds all that the image needs: the author's own image has no more.
@@ -136,7 +138,7 @@ impl Outputs {
         let mut outputs = Self::default();
         for told in &context.declared.copies_from {
             let copy = &told.value;
-            let Some(stage) = copy.stage else { continue };
+            let Some(stage) = copy.stage.filter(|stage| author.stages.contains(stage)) else { continue };
             let root = author.roots.get(&stage).map_or(context.workdir.as_str(), String::as_str);
             for source in &copy.sources {
                 let (Some(path), Some(dest)) = (below(root, source), below(&context.workdir, &copy.dest)) else {
@@ -181,8 +183,7 @@ impl Outputs {
             };
             wanted.then(|| Artifact { path: pair.source.clone(), folder: is_folder, dest })
         });
-        let copies: Vec<Artifact> = copies.collect();
-        outputs.paths.extend(copies);
+        outputs.beside = copies.collect();
         outputs.complete = true;
         // the last stage may install its own
         outputs.packages |= author.installs_in_image;

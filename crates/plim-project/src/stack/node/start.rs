@@ -6,6 +6,7 @@
 
 mod form;
 mod program;
+mod script;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::Command;
@@ -16,6 +17,9 @@ use super::manager::Manager;
 use crate::command::{self, Plain};
 use crate::error::DetectError;
 use crate::project::Finding;
+use crate::stack::script::Entry;
+
+pub(crate) use script::COMES_WITH_NODE;
 
 /// The start command and what goes with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +42,10 @@ pub(super) struct Start {
     pub(super) global: Option<String>,
     /// Commands before it that make files.
     pub(super) build: Vec<Build>,
+    /// Debian packages that it needs, with what for.
+    pub(super) system: Vec<(String, String)>,
+    /// The script that it is, in the project and in the image.
+    pub(super) script: Option<(Utf8PathBuf, String)>,
     pub(super) found: Vec<Finding>,
 }
 
@@ -86,9 +94,14 @@ fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
     let context = scope.context;
     if let Some(words) = &context.choices.start {
         let plain = Plain { words: words.clone(), ..Plain::default() };
-        return form::interpreted(scope, &plain, 0, "--start").map(Some);
+        return form::interpreted(scope, &plain, 0, context.choices.start_origin()).map(Some);
     }
     let declared = context.declared;
+    if let Some(entry) = Entry::of(declared, context.dockerfile, context.choices)
+        && let Some(start) = script::start(scope, &entry)?
+    {
+        return Ok(Some(start));
+    }
     let exec =
         |words: &[plim_dockerfile::Spanned]| -> Vec<String> { words.iter().map(|word| word.value.clone()).collect() };
     match (&declared.entrypoint, &declared.cmd) {

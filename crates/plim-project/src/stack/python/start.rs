@@ -9,7 +9,6 @@ mod guess;
 mod script;
 
 use camino::Utf8PathBuf;
-use plim_dockerfile::Command;
 
 use super::install::Plan;
 use super::sources::Sources;
@@ -17,6 +16,8 @@ use super::{Context, Layout};
 use crate::command::{self, Plain};
 use crate::error::DetectError;
 use crate::project::Finding;
+use crate::stack::said::{Places, Said};
+use crate::stack::script::Entry;
 
 /// The start command and what goes with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,93 +74,38 @@ pub(super) fn find(
     Ok(start)
 }
 
+/// Where a start command may be given.
+fn places<'a>(scope: &Scope<'a>) -> Places<'a> {
+    let context = scope.context;
+    Places {
+        folder: context.folder,
+        declared: context.declared,
+        dockerfile: context.dockerfile,
+        choices: context.choices,
+        idle: &["python", "python3", "bash", "sh", "/bin/bash", "/bin/sh"],
+        suggestion: "",
+    }
+}
+
 /// What the user, the author's Dockerfile or a Procfile says.
 fn said(scope: &Scope<'_>) -> Result<Option<Start>, DetectError> {
     let context = scope.context;
-    if let Some(words) = &context.choices.start {
-        let plain = Plain { words: words.clone(), ..Plain::default() };
-        return form::interpreted(scope, &plain, 0, context.choices.start_origin()).map(Some);
-    }
-    let declared = context.declared;
-    if let Some(script) = &declared.entry_script
-        && let Some(start) = script::start(scope, script)?
+    if let Some(entry) = Entry::of(context.declared, context.dockerfile, context.choices)
+        && let Some(start) = script::start(scope, &entry)?
     {
         return Ok(Some(start));
     }
-    match (&declared.entrypoint, &declared.cmd) {
-        (Some(entrypoint), cmd) => {
-            let origin = context.at(entrypoint.line);
-            match &entrypoint.value {
-                Command::Shell(text) => return shell_form(scope, &text.value, &origin).map(Some),
-                Command::Exec(words) if words.is_empty() => {}
-                Command::Exec(words) => {
-                    let mut all: Vec<String> = words.iter().map(|word| word.value.clone()).collect();
-                    let fixed = all.len();
-                    match cmd.as_ref().map(|cmd| &cmd.value) {
-                        Some(Command::Exec(words)) => all.extend(words.iter().map(|word| word.value.clone())),
-                        Some(Command::Shell(text)) => all.extend(plain(scope, &text.value, &origin)?.words),
-                        None => {}
-                    }
-                    return exec_form(scope, all, fixed, &origin);
-                }
-            }
-        }
-        (None, Some(cmd)) => {
-            let origin = context.at(cmd.line);
-            match &cmd.value {
-                Command::Shell(text) => return shell_form(scope, &text.value, &origin).map(Some),
-                Command::Exec(words) if words.is_empty() => {}
-                Command::Exec(words) => {
-                    let all: Vec<String> = words.iter().map(|word| word.value.clone()).collect();
-                    if let Some(start) = exec_form(scope, all, 0, &origin)? {
-                        return Ok(Some(start));
-                    }
-                }
-            }
-        }
-        (None, None) => {}
-    }
-    let Some(text) = context.folder.text("Procfile") else { return Ok(None) };
-    let web = text.lines().enumerate().find_map(|(index, line)| Some((index + 1, line.strip_prefix("web:")?)));
-    match web {
-        Some((line, text)) => shell_form(scope, text, &format!("Procfile:{line}")).map(Some),
-        None => Ok(None),
-    }
+    places(scope).said()?.map(|said| interpreted(scope, said)).transpose()
 }
 
 fn exec_form(scope: &Scope<'_>, words: Vec<String>, fixed: usize, origin: &str) -> Result<Option<Start>, DetectError> {
-    if let [shell, flag, text] = words.as_slice()
-        && matches!(shell.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ash"))
-        && flag.starts_with('-')
-        && flag.ends_with('c')
-    {
-        return shell_form(scope, text, origin).map(Some);
-    }
-    // what the base image starts when nobody says anything
-    if matches!(words.as_slice(), [one] if matches!(one.as_str(), "python" | "python3" | "bash" | "sh" | "/bin/bash" | "/bin/sh"))
-    {
-        return Ok(None);
-    }
-    form::interpreted(scope, &Plain { words, ..Plain::default() }, fixed, origin).map(Some)
+    places(scope).exec(words, fixed, origin)?.map(|said| interpreted(scope, said)).transpose()
 }
 
-fn shell_form(scope: &Scope<'_>, text: &str, origin: &str) -> Result<Start, DetectError> {
-    form::interpreted(scope, &plain(scope, text, origin)?, 0, origin)
-}
-
-/// Splits the shell form, with the variables that the author's Dockerfile or a flag gives a value.
-fn plain(scope: &Scope<'_>, text: &str, origin: &str) -> Result<Plain, DetectError> {
-    let port = scope.context.choices.port.map(|port| port.to_string());
-    let value = |name: &str| {
-        port.clone().filter(|_| name == "PORT").or_else(|| {
-            let told = scope.context.declared.env.iter().find(|told| told.value.0 == name)?;
-            Some(told.value.1.clone())
-        })
-    };
-    command::plain(text, &value).map_err(|reason| {
-        let last = command::last_of_list(text);
-        let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
-        let suggestion = command::plain(last, &guess).ok().map(|plain| command::quote(&plain.words));
-        DetectError::Shell { command: text.trim().to_owned(), origin: origin.to_owned(), reason, suggestion }
-    })
+/// Makes what is said a command of the interpreter.
+fn interpreted(scope: &Scope<'_>, said: Said) -> Result<Start, DetectError> {
+    let plain = Plain { words: said.words, env: said.env, replaced: Vec::new() };
+    let mut start = form::interpreted(scope, &plain, said.fixed, &said.origin)?;
+    start.found.splice(0..0, said.found);
+    Ok(start)
 }

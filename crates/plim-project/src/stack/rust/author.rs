@@ -123,7 +123,7 @@ impl Author {
 }
 
 /// Returns what is left of a path below a folder.
-fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
+pub(super) fn below<'a>(path: &'a str, root: &str) -> Option<&'a str> {
     let rest = path.trim_end_matches('/').strip_prefix(root.trim_end_matches('/'))?;
     (rest.is_empty() || rest.starts_with('/')).then(|| rest.trim_start_matches('/'))
 }
@@ -267,7 +267,7 @@ fn installed(path: &str) -> Option<String> {
     path.split_once("/cargo/bin/").map(|(_, name)| name.to_owned()).filter(|name| !name.contains('/'))
 }
 
-fn absolute(cwd: &str, path: &str) -> String {
+pub(super) fn absolute(cwd: &str, path: &str) -> String {
     let joined = if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", cwd.trim_end_matches('/')) };
     let mut parts: Vec<&str> = Vec::new();
     for part in Utf8Path::new(&joined).components() {

@@ -6,6 +6,7 @@ use super::manifest::{Bin, Package};
 use super::workspace::Workspace;
 use crate::command;
 use crate::error::DetectError;
+use crate::evidence::RunCommand;
 use crate::project::Finding;
 use crate::stack::said::Said;
 
@@ -90,6 +91,33 @@ pub(super) fn with_others<'a>(
         }
     }
     all
+}
+
+/// Puts binaries where a script calls them in the folder of the build.
+pub(super) fn where_called(
+    workspace: &Workspace,
+    commands: &[RunCommand],
+    programs: &mut Vec<(Program<'_>, String)>,
+) -> Result<(), DetectError> {
+    for command in commands {
+        if is_cargo_run(&command.words) {
+            return Err(DetectError::Unsuited {
+                path: workspace.root.path.clone(),
+                message: format!(
+                    "the entry script runs `{}`, and the image has no cargo",
+                    command::quote(&command.words)
+                ),
+                hint: "call the binary there, or say what to start with `--start`".to_owned(),
+            });
+        }
+        let Some(program) = command.words.first() else { continue };
+        let path = author::absolute(&command.cwd, program);
+        let Some(name) = author::of_target(&path) else { continue };
+        if let Some((_, dest)) = programs.iter_mut().find(|(known, _)| known.bin.name == name) {
+            *dest = path;
+        }
+    }
+    Ok(())
 }
 
 /// The place of a binary in the image: where the author's image has it, if that is not the folder of the build.

@@ -15,7 +15,7 @@ fn migrations_before_the_start_are_not_dropped_in_silence() {
         refusal(&sample),
         (
             "the start command `prisma migrate deploy && node server.js` (package.json:1) needs a shell: it uses `&`".to_owned(),
-            "the image starts the program directly; say how with `--start 'node server.js'`, or with `[project] start = …` in plim.toml".to_owned()
+            "the image starts the program directly; say how with `--start 'node server.js'`, or with `[project] start = …` in plim.toml; or put the commands into a script of the project that CMD runs, which is kept with its shell".to_owned()
         )
     );
 }
