@@ -13,6 +13,7 @@ mod layer;
 mod marks;
 mod names;
 mod node;
+mod settle;
 mod store;
 pub(crate) mod tree;
 mod unpack;
@@ -22,7 +23,7 @@ pub(crate) mod write;
 pub(crate) mod xattrs;
 
 pub use chain::{Chain, chain_id};
-pub use layer::{LayerOptions, layer_from_dir};
+pub use layer::{LayerOptions, layer_from_dir, settled_layer_from_dir};
 pub use node::Node;
 pub use store::{Draft, Snapshots};
 pub use view::View;

@@ -18,7 +18,7 @@ mod dpkg;
 mod plain;
 
 /// Changes whenever the same packages and recipe would give other bytes, so that kept layers are made anew.
-const SCHEMA: &str = "plim-debian level 1";
+const SCHEMA: &str = "plim-debian level 2";
 
 /// A recipe with its packages: everything between the recipe that it extends and itself, which is one layer.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ mod configure;
 use std::fmt;
 use std::path::PathBuf;
 
-use plim_build::snapshot::{Chain, LayerOptions, Snapshots, View, chain_id, layer_from_dir};
+use plim_build::snapshot::{Chain, LayerOptions, Snapshots, View, chain_id, settled_layer_from_dir};
 use plim_debian::{Archive, ArchiveOptions, DebianError, Kind as RecipeKind, Level, Recipe};
 use plim_oci::compress::Compression;
 use plim_oci::reference::Reference;
@@ -277,7 +277,8 @@ impl<'a> LevelBuilder<'a> {
         };
         let observer = Some(self.workspace.indexes.observe());
         let lower = View::new(&self.chain);
-        let layer = layer_from_dir(&draft.fs, &lower, &self.workspace.store, &options, observer, events)
+        // what stands on the base must not depend on whether it was made here or unpacked
+        let layer = settled_layer_from_dir(&draft.fs, &lower, &self.workspace.store, &options, observer, events)
             .map_err(|error| files(&error))?;
         let dir = self.snapshots.commit(draft, &self.chain_id(&layer.diff_id)).map_err(|error| files(&error))?;
         Ok((layer, dir))

@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
+use camino::Utf8Path;
 use plim_build::snapshot::Snapshots;
 use plim_oci::Events;
 
@@ -10,7 +11,8 @@ use crate::Workspace;
 
 /// Bytes of unpacked layers and of blobs, each, that builds may leave when `[store] cap-gb` says nothing.
 const CAP: u64 = 20_000_000_000;
-/// Blobs younger than this may belong to a build that has not named its image yet.
+/// Blobs younger than this may belong to a build that has not named its image yet, and files that are begun to a process
+/// that still writes them.
 const YOUNG: Duration = Duration::from_hours(1);
 
 /// Removes what was not used for longest until the caps hold again. Never fails: a full disk is the next command's business.
@@ -24,10 +26,11 @@ pub(crate) fn tidy(workspace: &Workspace, events: &dyn Events) {
         }
         Err(error) => tracing::warn!("failed to prune unpacked layers: {error}"),
     }
+    sweep_begun(&workspace.host.cache, Depth::All);
     if blobs_size(workspace) <= cap {
         return;
     }
-    match workspace.store.sweep_unreferenced(&|digest| is_young(workspace, digest)) {
+    match workspace.store.sweep_unreferenced(&|digest| is_young_blob(workspace, digest)) {
         Ok(sweep) if sweep.freed > 0 => {
             events.note(&format!("removed {} MB of layers that no image in the store needs", sweep.freed / 1_000_000));
         }
@@ -37,12 +40,88 @@ pub(crate) fn tidy(workspace: &Workspace, events: &dyn Events) {
 }
 
 /// Whether a blob may belong to a build that has not named its image yet.
-pub(crate) fn is_young(workspace: &Workspace, digest: &plim_oci::Digest) -> bool {
-    let written = std::fs::metadata(workspace.store.blob_path(digest)).and_then(|metadata| metadata.modified());
-    written.is_ok_and(|written| SystemTime::now().duration_since(written).is_ok_and(|age| age < YOUNG))
+pub(crate) fn is_young_blob(workspace: &Workspace, digest: &plim_oci::Digest) -> bool {
+    std::fs::metadata(workspace.store.blob_path(digest)).is_ok_and(|metadata| is_young(&metadata))
+}
+
+/// How far a folder is swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// The files in it.
+    One,
+    /// The folders in it, too, but not what steps keep in their caches.
+    All,
+}
+
+/// Removes what processes that were killed had begun under a temporary name. It is small, and what is an hour old nobody
+/// writes any more, so age is asked and not whether the process lives.
+pub(crate) fn sweep_begun(dir: &Utf8Path, depth: Depth) {
+    let Ok(entries) = dir.read_dir_utf8() else { return };
+    for entry in entries.flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        let path = entry.path();
+        let begun = entry.file_name().starts_with(".tmp") || entry.file_name().starts_with("tmp-");
+        let done = match (begun && !is_young(&metadata), metadata.is_dir()) {
+            (true, false) => std::fs::remove_file(path),
+            // only the directory of a cache that was about to be made, which is empty
+            (true, true) => std::fs::remove_dir(path),
+            (false, true) if depth == Depth::All && !is_cache_of_steps(path) => {
+                sweep_begun(path, depth);
+                Ok(())
+            }
+            (false, _) => Ok(()),
+        };
+        if let Err(error) = done {
+            tracing::debug!("failed to remove {path}: {error}");
+        }
+    }
+}
+
+/// `mounts/NAME.NUMBER`, whose content is none of plim's.
+fn is_cache_of_steps(path: &Utf8Path) -> bool {
+    path.parent().and_then(Utf8Path::file_name) == Some("mounts")
+}
+
+fn is_young(metadata: &std::fs::Metadata) -> bool {
+    let age = metadata.modified().map(|written| SystemTime::now().duration_since(written));
+    // a time in the future is that of a clock that was wrong
+    age.is_ok_and(|age| age.is_ok_and(|age| age < YOUNG))
 }
 
 fn blobs_size(workspace: &Workspace) -> u64 {
     let Ok(entries) = std::fs::read_dir(workspace.store.root().join("blobs/sha256")) else { return 0 };
     entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.size()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_begun_an_hour_ago_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        let old = SystemTime::now() - YOUNG - Duration::from_mins(1);
+        for (path, time) in [
+            ("build/steps/ab/.tmp-1", old),
+            ("build/steps/ab/.tmp-2", SystemTime::now()),
+            ("build/steps/ab/cd", old),
+            ("mounts/x.0/.tmp-of-the-step", old),
+        ] {
+            std::fs::create_dir_all(cache.join(path).parent().unwrap()).unwrap();
+            std::fs::File::create(cache.join(path)).unwrap().set_modified(time).unwrap();
+        }
+        for path in ["mounts/tmp-empty", "mounts/tmp-full"] {
+            std::fs::create_dir(cache.join(path)).unwrap();
+        }
+        std::fs::write(cache.join("mounts/tmp-full/x"), "").unwrap();
+        for path in ["mounts/tmp-empty", "mounts/tmp-full"] {
+            std::fs::File::open(cache.join(path)).unwrap().set_modified(old).unwrap();
+        }
+        sweep_begun(cache, Depth::All);
+        let there = |path: &str| cache.join(path).exists();
+        assert!(!there("build/steps/ab/.tmp-1") && !there("mounts/tmp-empty"));
+        assert!(there("build/steps/ab/.tmp-2") && there("build/steps/ab/cd"));
+        assert!(there("mounts/x.0/.tmp-of-the-step") && there("mounts/tmp-full"));
+    }
 }

@@ -29,7 +29,7 @@ pub use side::Side;
 
 use crate::build::{self, BuildOptions, DockerfileSource};
 use crate::config::StartCommand;
-use crate::workspace::write_whole;
+use crate::workspace::{write_whole, write_whole_by};
 use crate::{Failure, Kind, Workspace, aliases, housekeeping};
 
 /// What `plim optimize` is asked to do.
@@ -177,7 +177,7 @@ pub fn optimize(
     layout.tag("latest", &new.0.image.descriptor)?;
     let already_optimal = before.as_ref().is_some_and(|before| before.is_as_good_as(&after));
     let written = if request.write && proof.passed && !already_optimal {
-        in_place(&dir, &project, own.as_ref(), &rewrite)?
+        in_place(&dir, &out, &project, own.as_ref(), &rewrite)?
     } else {
         Vec::new()
     };
@@ -477,6 +477,7 @@ fn with_needs(failure: Failure, project: &Project) -> Failure {
 fn out_dir(root: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
     let out = root.join(".plim");
     std::fs::create_dir_all(&out).map_err(|error| Failure::caused(format!("failed to create {out}"), &error))?;
+    housekeeping::sweep_begun(&out, housekeeping::Depth::One);
     write_whole(&out.join(".gitignore"), b"*\n")?;
     Ok(out)
 }
@@ -488,9 +489,10 @@ fn tag(workspace: &Workspace, name: &str, image: &Image) -> Result<(), Failure> 
     Ok(workspace.store.tag(&reference.to_string(), &image.descriptor)?)
 }
 
-/// Puts the new files in place and keeps the old ones as `*.before`; returns what was written.
+/// Puts the new files in place and keeps the old ones as `*.before`; returns what was written. `out` is .plim.
 fn in_place(
     dir: &Utf8Path,
+    out: &Utf8Path,
     project: &Project,
     own: Option<&Dockerfile>,
     rewrite: &Rewrite,
@@ -507,13 +509,19 @@ fn in_place(
     for (path, text) in [(dockerfile, &rewrite.dockerfile), (ignore, &rewrite.dockerignore)] {
         let kept = Utf8PathBuf::from(format!("{path}.before"));
         if path.exists() && !kept.exists() {
-            std::fs::copy(&path, &kept)
+            let old = std::fs::read(&path)
                 .map_err(|error| Failure::caused(format!("failed to keep {path} as {kept}"), &error))?;
+            replace(out, &kept, &old)?;
         }
-        write_whole(&path, text.as_bytes())?;
+        replace(out, &path, text.as_bytes())?;
         written.push(path);
     }
     Ok(written)
+}
+
+/// Writes a file of the project at once. What a kill leaves lies in .plim, unless that is on another file system.
+fn replace(out: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_whole_by(out, path, bytes).or_else(|_| write_whole(path, bytes))
 }
 
 /// The image's name in the store: the folder's, in the characters that references allow.

@@ -53,6 +53,6 @@ pub fn prune(workspace: &Workspace, keep_gb: u64) -> Result<Removed, Failure> {
 }
 
 fn sweep(workspace: &Workspace) -> Result<Removed, Failure> {
-    let sweep = workspace.store.sweep_unreferenced(&|digest| housekeeping::is_young(workspace, digest))?;
+    let sweep = workspace.store.sweep_unreferenced(&|digest| housekeeping::is_young_blob(workspace, digest))?;
     Ok(Removed { freed_bytes: sweep.freed, busy: sweep.busy })
 }

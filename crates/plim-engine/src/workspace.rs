@@ -179,9 +179,14 @@ fn proxies(variables: &[(String, String)]) -> Proxies {
 
 /// Writes a file by way of a temporary name, so that no reader and no crash sees half of it.
 pub(crate) fn write_whole(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
+    let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    write_whole_by(dir, path, bytes)
+}
+
+/// Writes a file by way of a temporary name in another folder of the same file system, where a crash may leave it.
+pub(crate) fn write_whole_by(dir: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
     use std::io::Write as _;
     let failed = |error: &std::io::Error| Failure::caused(format!("failed to write {path}"), error);
-    let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
     file.write_all(bytes).map_err(|error| failed(&error))?;
     // a private temporary file becomes an ordinary one

@@ -10,6 +10,7 @@ use plim_oci::compress::{Compression, LayerWriter};
 use plim_oci::layout::Layout;
 use plim_oci::{EntryHead, EntryKind, Events, Layer, LayerObserver};
 
+use super::settle::{Times, settle};
 use super::tree::{self, Tree};
 use super::{Node, OnDisk, View, bytecode, node, read_node, xattrs};
 use crate::files::FilesError;
@@ -46,10 +47,37 @@ pub fn layer_from_dir(
     observer: Option<Box<dyn LayerObserver>>,
     events: &dyn Events,
 ) -> Result<Layer, FilesError> {
-    let mut walk = Walk { sink: LayerSink::new(lower, store, options, observer)?, links: HashMap::new() };
+    Ok(write_layer(dir, LayerSink::new(lower, store, options, observer)?, options, events)?.0)
+}
+
+/// Writes a diff directory as a layer like [`layer_from_dir`], and gives the directory the times that the layer has. What
+/// is built on it is then the same as on a directory that was unpacked from the layer.
+pub fn settled_layer_from_dir(
+    dir: &Path,
+    lower: &View,
+    store: &Layout,
+    options: &LayerOptions,
+    observer: Option<Box<dyn LayerObserver>>,
+    events: &dyn Events,
+) -> Result<Layer, FilesError> {
+    let mut sink = LayerSink::new(lower, store, options, observer)?;
+    sink.times = Some(HashMap::new());
+    let (layer, times) = write_layer(dir, sink, options, events)?;
+    settle(dir, lower, &times.unwrap_or_default())?;
+    Ok(layer)
+}
+
+fn write_layer(
+    dir: &Path,
+    sink: LayerSink<'_>,
+    options: &LayerOptions,
+    events: &dyn Events,
+) -> Result<(Layer, Option<Times>), FilesError> {
+    let mut walk = Walk { sink, links: HashMap::new() };
     let opaque = node::hides_all(dir).map_err(|error| FilesError::io("read", dir, error))?;
     walk.dir(dir, BStr::new(""), opaque, events)?;
-    walk.sink.finish(options, events)
+    let times = walk.sink.times.take();
+    Ok((walk.sink.finish(options, events)?, times))
 }
 
 /// A layer being written over a tree: what both ways of making a layer have in common.
@@ -59,6 +87,8 @@ pub(crate) struct LayerSink<'a> {
     epoch: i64,
     /// Directories above the current entry that are as they are below, and not written yet.
     unchanged: Vec<EntryHead>,
+    /// The times that entries got, where somebody asks for them.
+    times: Option<Times>,
 }
 
 impl<'a> LayerSink<'a> {
@@ -69,7 +99,7 @@ impl<'a> LayerSink<'a> {
         observer: Option<Box<dyn LayerObserver>>,
     ) -> Result<Self, FilesError> {
         let writer = LayerWriter::new(store, options.compression, observer)?;
-        Ok(Self { writer, lower, epoch: options.epoch, unchanged: Vec::new() })
+        Ok(Self { writer, lower, epoch: options.epoch, unchanged: Vec::new(), times: None })
     }
 
     /// Writes an entry as it is, after the directories that it is in.
@@ -94,6 +124,9 @@ impl<'a> LayerSink<'a> {
     fn write(&mut self, head: &EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
         let mut head = head.clone();
         head.mtime = head.mtime.min(self.epoch);
+        if let Some(times) = &mut self.times {
+            times.insert(head.path.clone(), head.mtime);
+        }
         head.xattrs.retain(|name, _| xattrs::in_layers(name));
         let failed = FilesError::inside("write to the layer", head.path.as_bstr());
         if bytecode::is_bytecode(&head) {

@@ -116,7 +116,11 @@ impl Snapshots {
             // a lock file without its draft is what a process leaves that dies between the two removals
             let dir = entry.path().with_extension("");
             if let Some(alive) = lock::try_lock_exclusive(&alive_path(&dir))? {
-                remove_tree(&dir)?;
+                // commands of a process that was killed just now may still be ending, and write there until they do
+                if let Err(error) = remove_tree(&dir) {
+                    tracing::debug!(%error, dir = %dir.display(), "a draft is left for the next run to remove");
+                    continue;
+                }
                 drop(alive);
                 let _ = fs::remove_file(alive_path(&dir));
             }

@@ -1,10 +1,11 @@
 //! Random trees: views, mounts and layers agree.
 
+use bstr::BString;
 use plim_oci::Silent;
 use plim_testkit::{Recorder, TempLayout};
 use proptest::prelude::*;
 
-use super::super::{Snapshots, layer_from_dir};
+use super::super::{Snapshots, layer_from_dir, settled_layer_from_dir};
 use super::*;
 
 const PATHS: [&str; 9] = ["a", "a/b", "a/b/c", "a/d", "e", "e/f", "e/f/g", "h", "a/b/i"];
@@ -56,8 +57,41 @@ fn build(dir: &Path, layer: &[What], below: &View) {
     }
 }
 
+/// Returns each path with its time.
+fn times(view: &View) -> Vec<(BString, (i64, u32))> {
+    let mut out = Vec::new();
+    let mut pending = vec![BString::default()];
+    while let Some(path) = pending.pop() {
+        for node in view.children(path.as_bstr()).unwrap() {
+            out.push((node.head.path.clone(), node.stamp.mtime));
+            pending.push(node.head.path.clone());
+        }
+    }
+    out
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_settled_directory_has_the_times_of_its_layer(layers in proptest::collection::vec(layer(), 1..4)) {
+        if !root() {
+            return Ok(());
+        }
+        let store = TempLayout::new();
+        let snapshots = Snapshots::open(&store.dir().join("snapshots")).unwrap();
+        let (mut made, mut image) = (Chain::scratch(), plim_testkit::ImageBuilder::new().write(&store));
+        for (number, layer) in layers.iter().enumerate() {
+            let dir = store.dir().join(number.to_string());
+            let lower = View::new(&made);
+            build(&dir, layer, &lower);
+            let options = LayerOptions { epoch: [3_000, 1_000, 2_000][number], ..options() };
+            image.layers.push(settled_layer_from_dir(&dir, &lower, &store, &options, None, &Silent).unwrap());
+            made = made.push(Digest::of(b"x"), dir);
+        }
+        let unpacked = snapshots.unpack(&image, &store, &Recorder::new()).unwrap();
+        prop_assert_eq!(times(&View::new(&made)), times(&View::new(&unpacked)));
+    }
 
     #[test]
     fn layers_mean_what_their_directories_show(layers in proptest::collection::vec(layer(), 1..4)) {

@@ -7,9 +7,8 @@ FROM docker.io/library/debian:trixie-slim AS libraries
 COPY --from={{ libraries_base }} /var/lib/dpkg/status.d /have
 #~ apt chooses what is missing; what serves the packages' scripts alone counts as there, because no script runs
 RUN mkdir -p /debs/partial /libraries/var/lib/dpkg/status.d && \
-    for record in $(find /have -type f ! -name '*.md5sums'); do \
-        sed -E '/^(Pre-)?Depends:/d; /^$/d' "$record" && printf 'Status: install ok installed\n\n'; \
-    done > /status && \
+    find /have -type f ! -name '*.md5sums' -exec sed -E '/^(Pre-)?Depends:/d; /^$/d' {} \; \
+        -exec printf 'Status: install ok installed\n\n' \; > /status && \
     for name in debconf debianutils dpkg install-info perl-base sensible-utils tar ucf; do \
         printf 'Package: %s\nVersion: 9:9\nArchitecture: all\nMulti-Arch: foreign\nProvides: debconf-2.0\nMaintainer: none\nDescription: none\nStatus: install ok installed\n\n' "$name"; \
     done >> /status && \

@@ -9,6 +9,12 @@ use super::start::{Scope, Start};
 use crate::folder::Folder;
 use crate::project::{Finding, Install, Step};
 
+/// Removes packages that are for musl. Without a pipe, because a shell may hide that its first command fails; that grep finds
+/// nothing is no failure.
+const WITHOUT_MUSL: &str = r#"{ grep -rlPz --include=package.json '"libc":\s*\[\s*"musl"\s*\]' node_modules || true; } > /tmp/manifests && \
+    xargs -r dirname < /tmp/manifests > /tmp/packages && \
+    xargs -r rm -rf < /tmp/packages"#;
+
 /// The plan of the installation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
@@ -124,10 +130,11 @@ impl Plan {
         }
         if let Some(why) = manager.foreign(folder).filter(|_| !plan.install.bundled) {
             plan.install.prune.push(Step {
-                command: "grep -rlPz --include=package.json '\"libc\":\\s*\\[\\s*\"musl\"\\s*\\]' node_modules | xargs -r dirname | xargs -r rm -r"
-                    .to_owned(),
+                command: WITHOUT_MUSL.to_owned(),
                 caches: Vec::new(),
-                comment: "ready-made parts for another C library, which some versions of the package manager install as well".to_owned(),
+                comment:
+                    "ready-made parts for another C library, which some versions of the package manager install as well"
+                        .to_owned(),
                 why,
             });
         }

@@ -14,8 +14,10 @@ use crate::project::Step;
 /// Where the build stage puts what goes into the image.
 pub(crate) const OUT: &str = "/out";
 
-/// Asks the compiler for the target that it makes programs for anyway.
-const HOST: &str = "\"$(rustc -vV | sed -n 's/^host: //p')\"";
+/// Asks the compiler for the target that it makes programs for anyway. Not by a pipe, which would hide that it fails.
+const ASK_HOST: &str = "rustc -vV > /tmp/rustc";
+/// Its answer.
+const HOST: &str = "\"$(sed -n 's/^host: //p' /tmp/rustc)\"";
 
 /// What cargo is asked to make.
 #[derive(Debug, Clone)]
@@ -125,10 +127,10 @@ impl Order<'_> {
         match mains.as_slice() {
             [] => {}
             [one] => commands.push(format!("echo 'fn main() {{}}' > {}", words([*one]))),
-            several => commands.push(format!(
-                "echo 'fn main() {{}}' | {} > /dev/null",
-                wrap(&format!("tee {}", words(several.iter().copied())))
-            )),
+            several => commands.push(wrap(&format!(
+                "for file in {}; do echo 'fn main() {{}}' > \"$file\"; done",
+                words(several.iter().copied())
+            ))),
         }
         if !libraries.is_empty() {
             commands.push(wrap(&format!("touch {}", words(libraries))));
@@ -138,7 +140,7 @@ impl Order<'_> {
 
     /// The command that compiles: the same for the dependencies and for the program, so that cargo knows its own work again.
     fn cargo(&self) -> String {
-        let mut command = String::from("cargo build");
+        let mut command = format!("{ASK_HOST} && \\\n    cargo build");
         match self.profile.as_str() {
             "release" => command.push_str(" --release"),
             other => command.push_str(&format!(" --profile {}", quote_word(other))),
