@@ -1,8 +1,9 @@
 //! `plim analyze`: what is in an image, and what it weighs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use plim_index::{Inventory, LayerIndex, PackageKind};
+use plim_index::{Inventory, LayerIndex};
 use plim_oci::{Digest, Events, Image};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -77,7 +78,7 @@ pub struct Sized {
 /// One package.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct PackageRow {
-    /// `deb` or `python`.
+    /// `deb`, `apk`, `rpm`, `python`, `npm`, `gem`, `java`, `go` or `cargo`.
     pub kind: String,
     /// Its name.
     pub name: String,
@@ -112,20 +113,18 @@ pub fn analyze(workspace: &Workspace, name: &str, events: &dyn Events) -> Result
 
 fn report(name: &str, image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inventory) -> AnalyzeReport {
     let owned = inventory.size_by_owner();
+    let bytes: HashMap<usize, u64> =
+        owned.iter().filter_map(|size| size.package.map(|package| (package, size.bytes))).collect();
     let mut packages: Vec<PackageRow> = inventory
         .packages
         .iter()
         .enumerate()
         .map(|(number, package)| PackageRow {
-            kind: match package.kind {
-                PackageKind::Deb => "deb",
-                PackageKind::Python => "python",
-            }
-            .to_owned(),
+            kind: package.kind.name().to_owned(),
             name: package.name.clone(),
             version: package.version.clone(),
             architecture: package.architecture.clone(),
-            bytes: owned.iter().find(|size| size.package == Some(number)).map_or(0, |size| size.bytes),
+            bytes: bytes.get(&number).copied().unwrap_or(0),
             layer: package.layer + 1,
             location: package.location.to_string(),
         })

@@ -144,7 +144,7 @@ fn dependents(inventory: &Inventory, package: &plim_index::Package) -> Vec<Strin
                 choice.trim().split([' ', '(', ':', '[', ';', '<', '>', '=', '~', '!']).next().unwrap_or_default();
             match package.kind {
                 PackageKind::Python => name.replace(['_', '.'], "-").eq_ignore_ascii_case(&package.normalized_name),
-                PackageKind::Deb => names.contains(&name),
+                _ => names.contains(&name),
             }
         })
     };

@@ -9,10 +9,13 @@ use crate::{LayerIndex, Skipped};
 mod copyright;
 mod dpkg;
 mod elf;
+mod npm;
 mod os_release;
 mod paragraph;
 mod python;
 mod script;
+
+pub(crate) use npm::is_place as is_npm_place;
 
 /// How many files one package may list; the largest real ones list some hundred thousand.
 const MAX_LISTED: usize = 1_000_000;
@@ -61,6 +64,7 @@ pub fn all() -> Vec<Box<dyn Collector>> {
         Box::new(dpkg::Dpkg),
         Box::new(copyright::Copyright),
         Box::new(python::Python),
+        Box::new(npm::Npm),
         Box::new(elf::Elf),
         Box::new(script::Script),
         Box::new(os_release::OsRelease),

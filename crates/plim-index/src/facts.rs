@@ -5,79 +5,12 @@ use std::collections::BTreeMap;
 use bstr::BString;
 use serde::{Deserialize, Serialize};
 
-/// A record of a package database.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PackageFact {
-    /// Position of the file that holds the record.
-    pub entry: u32,
-    /// The record.
-    pub record: PackageRecord,
-}
+mod records;
 
-/// A package as its own ecosystem describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PackageRecord {
-    /// A Debian package.
-    Deb(Box<DebRecord>),
-    /// A Python distribution.
-    Python(Box<PythonRecord>),
-}
-
-/// A paragraph of a dpkg status file; the fields as deb-control(5) and dpkg-query(1) name them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DebRecord {
-    /// `Package`.
-    pub package: String,
-    /// `Version`.
-    pub version: String,
-    /// `Architecture`.
-    pub architecture: String,
-    /// `Source`, with a version in parentheses where it differs.
-    pub source: Option<String>,
-    /// `Status`; files of `status.d` have none.
-    pub status: Option<String>,
-    /// `Maintainer`.
-    pub maintainer: Option<String>,
-    /// `Homepage`.
-    pub homepage: Option<String>,
-    /// `Section`.
-    pub section: Option<String>,
-    /// `Essential: yes`.
-    pub essential: bool,
-    /// `Installed-Size` in KiB.
-    pub installed_size: Option<u64>,
-    /// `Depends`, on one line.
-    pub depends: Option<String>,
-    /// `Pre-Depends`, on one line.
-    pub pre_depends: Option<String>,
-    /// `Provides`, on one line.
-    pub provides: Option<String>,
-    /// First line of `Description`.
-    pub summary: Option<String>,
-}
-
-/// The core metadata of a Python distribution, from `METADATA` or `PKG-INFO`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PythonRecord {
-    /// `Name` as written.
-    pub name: String,
-    /// `Version`.
-    pub version: String,
-    /// `Summary`.
-    pub summary: Option<String>,
-    /// `Home-page`, else the `Homepage` of `Project-URL`.
-    pub homepage: Option<String>,
-    /// `Author`, else `Author-email`.
-    pub author: Option<String>,
-    /// `License-Expression`, else the first line of `License`.
-    pub license: Option<String>,
-    /// `Classifier`s that begin with `License ::`.
-    pub license_classifiers: Vec<String>,
-    /// `Requires-Dist`, a requirement each.
-    pub requires: Vec<String>,
-    /// `Requires-Python`.
-    pub requires_python: Option<String>,
-}
+pub use records::{
+    ApkRecord, CargoRecord, DebRecord, GemRecord, GoRecord, JavaEvidence, JavaRecord, NpmRecord, PackageFact,
+    PackageRecord, PythonRecord, RpmRecord,
+};
 
 /// Where a list of files comes from, which says how to read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -224,4 +157,17 @@ pub struct ElfFact {
     /// Words in its read-only data and `dlopen` notes that look like names of shared libraries: what it
     /// may load while it runs.
     pub mentions: Vec<BString>,
+}
+
+/// Bytes of a text file that look like a secret. The bytes themselves are not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretFact {
+    /// Position of the file.
+    pub entry: u32,
+    /// The rule that recognised it, a short stable name such as `github-token`.
+    pub rule: String,
+    /// Where it begins in the file, in bytes.
+    pub offset: u64,
+    /// How many bytes it has.
+    pub length: u32,
 }

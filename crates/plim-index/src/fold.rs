@@ -110,8 +110,8 @@ pub fn fold(config: &ImageConfig, layers: &[Arc<LayerIndex>]) -> Inventory {
         anomalies,
         indexes: layers.to_vec(),
     };
-    inventory.packages = packages::packages(&inventory);
-    owners::assign(&mut inventory);
+    let found = packages::packages(&inventory, &packages::Facts(layers));
+    owners::assign(&mut inventory, found);
     inventory.os = inventory.find_os();
     inventory
 }

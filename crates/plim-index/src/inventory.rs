@@ -7,14 +7,16 @@ use bstr::BString;
 use plim_oci::{Digest, EntryHead};
 use serde::Serialize;
 
-use crate::{Anomaly, ContentDigest, Hidden, LayerIndex, text};
+use crate::{Anomaly, ContentDigest, Hidden, LayerIndex};
 
 mod lookup;
+mod package;
 mod programs;
 mod sizes;
 
 pub use lookup::Who;
 pub(crate) use lookup::step;
+pub use package::{Package, PackageKind, Source};
 pub use sizes::{FileSize, OwnerSize, SizeOf};
 
 /// What an image holds, put together from the indexes of its layers by [`fold`](crate::fold()).
@@ -23,7 +25,7 @@ pub struct Inventory {
     /// The merged tree by path. Paths are relative to the root; the root itself, if a layer names it, is the empty
     /// path. No key contains a symbolic link as a directory.
     pub nodes: BTreeMap<BString, Node>,
-    /// The packages: Debian's in order of name, then Python's.
+    /// The packages by kind, each kind in order of name.
     pub packages: Vec<Package>,
     /// The layers, lowest first.
     pub layers: Vec<LayerSummary>,
@@ -60,72 +62,6 @@ pub struct Origin {
     pub layer: usize,
     /// Position among the layer's entries.
     pub entry: u32,
-}
-
-/// What manages a package.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PackageKind {
-    /// dpkg.
-    Deb,
-    /// pip, uv and other installers of Python distributions.
-    Python,
-}
-
-/// A package of the image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Package {
-    /// What manages it.
-    pub kind: PackageKind,
-    /// Its name as written.
-    pub name: String,
-    /// Its name in the form that compares equal (PEP 503 for Python).
-    pub normalized_name: String,
-    /// Its version.
-    pub version: String,
-    /// Its architecture in Debian's names.
-    pub architecture: Option<String>,
-    /// The source package that it was built from.
-    pub source: Option<Source>,
-    /// Number of the layer in which it came, in this version; the lowest is 0.
-    pub layer: usize,
-    /// The file or directory that says that it is installed.
-    #[serde(serialize_with = "text::path")]
-    pub location: BString,
-    /// Its files that exist, sorted; directories belong to nobody.
-    #[serde(serialize_with = "text::paths")]
-    pub files: Vec<BString>,
-    /// The Debian package that ships this distribution, as an index into [`Inventory::packages`].
-    pub within: Option<usize>,
-    /// Who maintains or wrote it.
-    pub maintainer: Option<String>,
-    /// Its web page.
-    pub homepage: Option<String>,
-    /// One line on what it is.
-    pub summary: Option<String>,
-    /// The licences that it names, as it names them.
-    pub licenses: Vec<String>,
-    /// What it depends on, a clause each, as written.
-    pub depends: Vec<String>,
-    /// Virtual packages that it provides, as written.
-    pub provides: Vec<String>,
-    /// Debian's section.
-    pub section: Option<String>,
-    /// Debian's essential mark.
-    pub essential: bool,
-    /// Bytes that it says it takes.
-    pub installed_size: Option<u64>,
-    /// The tool that installed it, where that is written down.
-    pub installer: Option<String>,
-}
-
-/// A source package.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Source {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
 }
 
 /// What a layer brings.

@@ -73,12 +73,12 @@ fn category(
 ) -> Category {
     if let Some(package) = node.owner.and_then(|owner| inventory.packages.get(owner)) {
         let stays = kept.contains(&(package.kind, package.normalized_name.as_str()));
-        return match (package.kind, stays) {
-            (PackageKind::Deb, true) => Category::Trimmed,
-            (PackageKind::Deb, false) if is_build_tool(package) => Category::BuildTools,
-            (PackageKind::Deb, false) => Category::SystemPackages,
-            (PackageKind::Python, true) => Category::LanguageKept,
-            (PackageKind::Python, false) => Category::LanguagePackages,
+        return match (package.kind.is_system(), stays) {
+            (true, true) => Category::Trimmed,
+            (true, false) if is_build_tool(package) => Category::BuildTools,
+            (true, false) => Category::SystemPackages,
+            (false, true) => Category::LanguageKept,
+            (false, false) => Category::LanguagePackages,
         };
     }
     let below = |dir: &str| path.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
@@ -107,14 +107,19 @@ fn describe(category: Category, bytes: u64, before: &Inventory, kept: &BTreeSet<
         Category::BuildTools => (
             format!(
                 "compilers, headers and other build tools{}",
-                gone(&|package| package.kind == PackageKind::Deb && is_build_tool(package))
+                gone(&|package| package.kind.is_system() && is_build_tool(package))
             ),
             "multi-stage build",
         ),
         Category::SystemPackages => (
             format!(
-                "Debian packages that nothing needs{}",
-                gone(&|package| package.kind == PackageKind::Deb && !is_build_tool(package))
+                "{} packages that nothing needs{}",
+                if before.packages.iter().any(|package| package.kind == PackageKind::Deb) {
+                    "Debian"
+                } else {
+                    "system"
+                },
+                gone(&|package| package.kind.is_system() && !is_build_tool(package))
             ),
             "minimal base",
         ),
@@ -122,7 +127,7 @@ fn describe(category: Category, bytes: u64, before: &Inventory, kept: &BTreeSet<
             ("documentation, locales and unused parts of packages that stay".to_owned(), "minimal base")
         }
         Category::LanguagePackages => (
-            format!("development dependencies and installers{}", gone(&|package| package.kind == PackageKind::Python)),
+            format!("development dependencies and installers{}", gone(&|package| !package.kind.is_system())),
             "runtime dependencies only",
         ),
         Category::LanguageKept => ("files of dependencies that are not installed twice".to_owned(), "one installation"),

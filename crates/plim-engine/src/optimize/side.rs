@@ -32,6 +32,8 @@ pub struct Side {
     pub packages_debian: usize,
     /// Python packages among them.
     pub packages_python: usize,
+    /// Packages of Node.js among them.
+    pub packages_node: usize,
     /// The user it runs as; `root` when the image names none.
     pub user: String,
     /// A shell in the image.
@@ -67,6 +69,7 @@ impl Side {
             packages: inventory.packages.len(),
             packages_debian: kind(plim_index::PackageKind::Deb),
             packages_python: kind(plim_index::PackageKind::Python),
+            packages_node: kind(plim_index::PackageKind::Npm),
             user: user.to_owned(),
             shell: inventory.shells().first().map(ToString::to_string),
             package_manager: inventory.package_managers().first().map(ToString::to_string),

@@ -6,25 +6,37 @@ use bstr::{BStr, BString, ByteSlice};
 use plim_oci::EntryKind;
 
 use super::below;
-use crate::facts::{FileList, ListKind};
-use crate::inventory::{Inventory, Package, PackageKind};
+use super::packages::Found;
+use crate::facts::{FileList, GemRecord, ListKind, PackageRecord};
+use crate::inventory::{Inventory, Package};
 use crate::paths;
 
 /// The top-level directories that a merged /usr has moved.
 const MOVED: [&[u8]; 6] = [b"bin/", b"sbin/", b"lib/", b"lib32/", b"lib64/", b"libx32/"];
 
-/// Fills in the files of every package and the owner of every file. A file that several packages list belongs to the
-/// first; Debian's packages come before Python's, so a distribution that a Debian package ships is known as such.
-pub(super) fn assign(inventory: &mut Inventory) {
+/// Fills in the files of every package and the owner of every file. A file that several packages hold belongs to the
+/// first; the system's packages come before those of languages, so a distribution that a Debian package ships is known
+/// as such.
+pub(super) fn assign(inventory: &mut Inventory, found: Vec<Found<'_>>) {
+    let (packages, records): (Vec<Package>, Vec<&PackageRecord>) =
+        found.into_iter().map(|found| (found.package, found.record)).unzip();
+    inventory.packages = packages;
     let files: Vec<Vec<BString>> = {
+        let mut directories = directory_files(inventory, &records);
         let mut finder = Finder { inventory, lists: dpkg_lists(inventory), dirs: HashMap::new() };
-        inventory.packages.iter().map(|package| finder.files(package)).collect()
+        let numbered = inventory.packages.iter().zip(&records).enumerate();
+        numbered
+            .map(|(number, (package, record))| {
+                finder.files(package, record, directories.remove(&number).unwrap_or_default())
+            })
+            .collect()
     };
     for (number, paths) in files.into_iter().enumerate() {
         inventory.packages[number].files = paths;
     }
-    for kind in [PackageKind::Deb, PackageKind::Python] {
-        for (number, package) in inventory.packages.iter().enumerate().filter(|(_, package)| package.kind == kind) {
+    for system in [true, false] {
+        let packages = inventory.packages.iter().enumerate();
+        for (number, package) in packages.filter(|(_, package)| package.kind.is_system() == system) {
             for path in &package.files {
                 if let Some(node) = inventory.nodes.get_mut(path) {
                     node.owner.get_or_insert(number);
@@ -35,16 +47,65 @@ pub(super) fn assign(inventory: &mut Inventory) {
     }
     for number in 0..inventory.packages.len() {
         let package = &inventory.packages[number];
-        if package.kind == PackageKind::Python {
-            let metadata = ["METADATA", "PKG-INFO", ""].map(|name| match name {
-                "" => package.location.clone(),
-                name => paths::join(package.location.as_bstr(), name.into()),
-            });
-            let owner = metadata.iter().find_map(|path| inventory.nodes.get(path)?.owner);
-            let is_deb = |owner: &usize| inventory.packages[*owner].kind == PackageKind::Deb;
-            inventory.packages[number].within = owner.filter(is_deb);
+        if package.kind.is_system() {
+            continue;
+        }
+        let metadata = ["METADATA", "PKG-INFO", "package.json", ""].map(|name| match name {
+            "" => package.location.clone(),
+            name => paths::join(package.location.as_bstr(), name.into()),
+        });
+        let owner = metadata.iter().find_map(|path| inventory.nodes.get(path)?.owner);
+        let is_system = |owner: &usize| inventory.packages[*owner].kind.is_system();
+        inventory.packages[number].within = owner.filter(is_system);
+    }
+}
+
+/// Finds the files of packages that own directories: everything below one that is not below a deeper one.
+fn directory_files(inventory: &Inventory, records: &[&PackageRecord]) -> HashMap<usize, Vec<BString>> {
+    let mut directories: HashMap<BString, usize> = HashMap::new();
+    for (number, (package, record)) in inventory.packages.iter().zip(records).enumerate() {
+        match record {
+            PackageRecord::Npm(_) => {
+                directories.entry(package.location.clone()).or_insert(number);
+            }
+            PackageRecord::Gem(record) => {
+                for directory in gem_directories(package, record) {
+                    directories.entry(directory).or_insert(number);
+                }
+            }
+            _ => {}
         }
     }
+    let mut files: HashMap<usize, Vec<BString>> = HashMap::new();
+    if directories.is_empty() {
+        return files;
+    }
+    for (path, node) in &inventory.nodes {
+        if node.head.kind == EntryKind::Dir {
+            continue;
+        }
+        let mut directory = paths::split(path.as_bstr()).0;
+        while !directory.is_empty() {
+            if let Some(number) = directories.get(directory) {
+                files.entry(*number).or_default().push(path.clone());
+                break;
+            }
+            directory = paths::split(directory).0;
+        }
+    }
+    files
+}
+
+/// Returns where a gem's files are: beside the directory of specifications, which default gems have one more of.
+fn gem_directories(package: &Package, record: &GemRecord) -> Vec<BString> {
+    let mut home = paths::split(package.location.as_bstr()).0;
+    if paths::name(home) == "default" {
+        home = paths::split(home).0;
+    }
+    let home = paths::split(home).0;
+    let platform = if record.platform == "ruby" { String::new() } else { format!("-{}", record.platform) };
+    let full = format!("gems/{}-{}{platform}", record.name, record.version);
+    vec![paths::join(home, full.as_bytes().as_bstr())]
 }
 
 /// Gives compiled Python files, which are often made after the installation, to the owner of their source.
@@ -106,10 +167,20 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     /// Returns the files of a package that exist, by their paths in the tree, sorted.
-    fn files(&mut self, package: &Package) -> Vec<BString> {
-        let mut files = match package.kind {
-            PackageKind::Deb => self.deb_files(package),
-            PackageKind::Python => self.python_files(package),
+    fn files(&mut self, package: &Package, record: &PackageRecord, below: Vec<BString>) -> Vec<BString> {
+        let own = || package.location.clone();
+        let mut files = match record {
+            PackageRecord::Deb(_) => self.deb_files(package),
+            PackageRecord::Apk(record) => self.existing(&record.files),
+            PackageRecord::Rpm(record) => self.existing(&record.files),
+            PackageRecord::Python(_) => self.python_files(package),
+            PackageRecord::Npm(_) => below,
+            PackageRecord::Gem(_) => below.into_iter().chain([own()]).collect(),
+            // the program or archive belongs to what it is made of first of all
+            PackageRecord::Java(record) if record.main && record.inside.is_empty() => vec![own()],
+            PackageRecord::Go(record) if record.main => vec![own()],
+            PackageRecord::Cargo(record) if record.root => vec![own()],
+            PackageRecord::Java(_) | PackageRecord::Go(_) | PackageRecord::Cargo(_) => Vec::new(),
         };
         files.sort_unstable();
         files.dedup();

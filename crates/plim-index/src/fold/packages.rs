@@ -2,232 +2,139 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bstr::{BStr, ByteSlice};
+use bstr::{BString, ByteSlice};
 use plim_oci::EntryKind;
 
-use crate::facts::{DebRecord, PackageRecord, PythonRecord};
-use crate::inventory::{Inventory, Node, Package, PackageKind, Source};
-use crate::paths;
+use crate::collect;
+use crate::facts::{PackageFact, PackageRecord};
+use crate::inventory::{Inventory, Node, Origin, Package, PackageKind};
+
+mod language;
+mod system;
 
 const STATUS: &str = "var/lib/dpkg/status";
 const STATUS_D: &str = "var/lib/dpkg/status.d";
+const APK: [&str; 2] = ["lib/apk/db/installed", "usr/lib/apk/db/installed"];
+/// The directories of RPM's database, and its files in the three formats.
+const RPM: ([&str; 3], [&str; 3]) =
+    (["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"], ["rpmdb.sqlite", "Packages.db", "Packages"]);
 
-/// Returns all packages: Debian's first, then Python's, each in order of name. They own no files yet.
-pub(super) fn packages(inventory: &Inventory) -> Vec<Package> {
-    let mut debs = from_status(inventory);
+/// A package and the record that describes it.
+pub(super) struct Found<'a> {
+    pub(super) package: Package,
+    pub(super) record: &'a PackageRecord,
+}
+
+/// Returns all packages by kind, each kind in order of name. They own no files yet.
+pub(super) fn packages<'a>(inventory: &Inventory, facts: &Facts<'a>) -> Vec<Found<'a>> {
+    let mut all = from_databases(inventory, facts, &[STATUS.to_owned()]);
     // an image that grew a real dpkg over distroless layers lists its packages twice
     let known: HashSet<(String, Option<String>)> =
-        debs.iter().map(|deb| (deb.name.clone(), deb.architecture.clone())).collect();
-    debs.extend(from_status_d(inventory).filter(|deb| !known.contains(&(deb.name.clone(), deb.architecture.clone()))));
-    let mut all = debs;
-    all.extend(pythons(inventory));
+        all.iter().map(|found| (found.package.name.clone(), found.package.architecture.clone())).collect();
+    all.extend(
+        from_status_d(inventory, facts)
+            .filter(|found| !known.contains(&(found.package.name.clone(), found.package.architecture.clone()))),
+    );
+    all.extend(from_databases(inventory, facts, &APK.map(str::to_owned)));
+    let rpm: Vec<String> = RPM.0.iter().flat_map(|dir| RPM.1.map(|name| format!("{dir}/{name}"))).collect();
+    all.extend(from_databases(inventory, facts, &rpm));
+    all.extend(of_languages(inventory, facts));
     all.sort_by(|a, b| {
-        (a.kind, &a.normalized_name, &a.architecture, &a.location).cmp(&(
-            b.kind,
-            &b.normalized_name,
-            &b.architecture,
-            &b.location,
-        ))
+        let key = |found: &Found<'_>| (found.package.kind, found.package.normalized_name.clone());
+        let rest = |package: &Package| (package.architecture.clone(), package.location.clone(), package.inside.clone());
+        key(a).cmp(&key(b)).then_with(|| rest(&a.package).cmp(&rest(&b.package)))
     });
     all
 }
 
-/// Reads `status`, which counts whole as its last layer wrote it. A package came with the layer since which it has
-/// been there in the same version, though every later one may have rewritten the file.
-fn from_status(inventory: &Inventory) -> Vec<Package> {
-    let Some(node) = inventory.lookup(STATUS) else { return Vec::new() };
-    let Some(last) = node.origin else { return Vec::new() };
-    let mut since: HashMap<(&str, &str), (&str, usize)> = HashMap::new();
-    for (number, layer) in inventory.indexes.iter().enumerate().take(last.layer + 1) {
-        let written = layer.entries.iter().rposition(|entry| entry.head.path == node.head.path);
-        let Some(written) = written.and_then(|position| u32::try_from(position).ok()) else { continue };
-        let before = std::mem::take(&mut since);
-        for deb in layer.packages_of(written).iter().filter_map(|fact| deb(&fact.record)).filter(|deb| installed(deb)) {
-            let key = (deb.package.as_str(), deb.architecture.as_str());
-            let first =
-                before.get(&key).filter(|(version, _)| *version == deb.version).map_or(number, |(_, first)| *first);
-            since.insert(key, (&deb.version, first));
+/// The facts of the layers, apart from the inventory that is being made.
+pub(super) struct Facts<'a>(pub(super) &'a [std::sync::Arc<crate::LayerIndex>]);
+
+impl<'a> Facts<'a> {
+    fn of(&self, origin: Origin) -> &'a [PackageFact] {
+        self.0.get(origin.layer).map_or(&[], |layer| layer.packages_of(origin.entry))
+    }
+}
+
+/// Reads databases of which each counts whole as its last layer wrote it. A package came with the layer since which
+/// it has been there in the same version, though every later one may have rewritten the file. What several of the
+/// databases hold counts once.
+fn from_databases<'a>(inventory: &Inventory, facts: &Facts<'a>, places: &[String]) -> Vec<Found<'a>> {
+    let mut all = Vec::new();
+    let mut seen_files: HashSet<&BString> = HashSet::new();
+    let mut seen = HashSet::new();
+    for place in places {
+        let Some(node) = inventory.lookup(place).filter(|node| seen_files.insert(&node.head.path)) else { continue };
+        let Some(last) = node.origin else { continue };
+        let since = since(inventory, facts, node, last);
+        for fact in facts.of(last) {
+            let Some(identity) = system::identity(&fact.record) else { continue };
+            let layer = since.get(&identity).copied().unwrap_or(node.layer);
+            let package = system::package(inventory, &fact.record, layer, node);
+            if let Some(package) = package.filter(|_| seen.insert(identity)) {
+                all.push(Found { package, record: &fact.record });
+            }
         }
     }
-    let records = inventory.indexes[last.layer].packages_of(last.entry).iter().filter_map(|fact| deb(&fact.record));
-    records
-        .filter(|record| installed(record))
-        .map(|record| {
-            let first =
-                since.get(&(record.package.as_str(), record.architecture.as_str())).map_or(node.layer, |found| found.1);
-            deb_package(inventory, record, first, node)
-        })
-        .collect()
+    all
+}
+
+/// Tells with which layer each package of a database came.
+fn since<'a>(
+    inventory: &Inventory,
+    facts: &Facts<'a>,
+    node: &Node,
+    last: Origin,
+) -> HashMap<system::Identity<'a>, usize> {
+    let mut since = HashMap::new();
+    for (number, layer) in inventory.indexes.iter().enumerate().take(last.layer + 1) {
+        let written = layer.entries.iter().rposition(|entry| entry.head.path == node.head.path);
+        let Some(entry) = written.and_then(|position| u32::try_from(position).ok()) else { continue };
+        let before = std::mem::take(&mut since);
+        for identity in
+            facts.of(Origin { layer: number, entry }).iter().filter_map(|fact| system::identity(&fact.record))
+        {
+            let first = before.get(&identity).copied().unwrap_or(number);
+            since.insert(identity, first);
+        }
+    }
+    since
 }
 
 /// Reads the files of `status.d`, each on its own.
-fn from_status_d(inventory: &Inventory) -> impl Iterator<Item = Package> {
+fn from_status_d<'a>(inventory: &Inventory, facts: &Facts<'a>) -> impl Iterator<Item = Found<'a>> {
     inventory
         .below(STATUS_D)
         .filter_map(|(_, node)| node.origin.map(|origin| (node, origin)))
-        .flat_map(|(node, origin)| {
-            inventory.indexes[origin.layer].packages_of(origin.entry).iter().map(move |fact| (node, fact))
-        })
-        .filter_map(|(node, fact)| deb(&fact.record).map(|record| (node, record)))
-        .filter(|(_, record)| installed(record))
-        .map(|(node, record)| deb_package(inventory, record, node.layer, node))
-}
-
-fn deb(record: &PackageRecord) -> Option<&DebRecord> {
-    match record {
-        PackageRecord::Deb(deb) => Some(deb),
-        PackageRecord::Python(_) => None,
-    }
-}
-
-/// Says whether the files of a package are there: its third status word tells; no status is distroless' way.
-fn installed(deb: &DebRecord) -> bool {
-    let state = deb.status.as_deref().map(|status| status.split_whitespace().nth(2).unwrap_or_default());
-    !matches!(state, Some("not-installed" | "config-files"))
-}
-
-fn deb_package(inventory: &Inventory, record: &DebRecord, layer: usize, node: &Node) -> Package {
-    let copyright = format!("usr/share/doc/{}/copyright", record.package);
-    let licenses = inventory
-        .lookup(&copyright)
-        .and_then(|node| node.origin)
-        .and_then(|origin| inventory.indexes[origin.layer].copyright_of(origin.entry))
-        .map(|fact| fact.licenses.clone());
-    let depends = [&record.pre_depends, &record.depends].into_iter().flatten().flat_map(|text| text.split(','));
-    Package {
-        kind: PackageKind::Deb,
-        name: record.package.clone(),
-        normalized_name: record.package.clone(),
-        version: record.version.clone(),
-        architecture: Some(record.architecture.clone()).filter(|text| !text.is_empty()),
-        source: Some(source(record)),
-        layer,
-        location: node.head.path.clone(),
-        files: Vec::new(),
-        within: None,
-        maintainer: record.maintainer.clone(),
-        homepage: record.homepage.clone(),
-        summary: record.summary.clone(),
-        licenses: licenses.unwrap_or_default(),
-        depends: depends.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect(),
-        provides: record.provides.iter().flat_map(|text| text.split(',')).map(|text| text.trim().to_owned()).collect(),
-        section: record.section.clone(),
-        essential: record.essential,
-        installed_size: record.installed_size.map(|kib| kib.saturating_mul(1024)),
-        installer: None,
-    }
-}
-
-/// Tells the source package: `Source: name (version)`, each part being the package's own where it is left out.
-fn source(record: &DebRecord) -> Source {
-    let text = record.source.as_deref().unwrap_or(&record.package);
-    let (name, version) = match text.split_once('(') {
-        Some((name, version)) => (name.trim(), version.trim_end().trim_end_matches(')').trim()),
-        None => (text.trim(), record.version.as_str()),
-    };
-    Source { name: name.to_owned(), version: version.to_owned() }
-}
-
-/// Finds the distributions whose metadata is visible.
-fn pythons(inventory: &Inventory) -> impl Iterator<Item = Package> {
-    inventory
-        .nodes
-        .values()
-        .filter(|node| node.head.kind == EntryKind::File)
-        .filter_map(|node| node.origin.map(|origin| (node, origin)))
-        .flat_map(|(node, origin)| {
-            inventory.indexes[origin.layer].packages_of(origin.entry).iter().map(move |fact| (node, fact))
-        })
-        .filter_map(|(node, fact)| match &fact.record {
-            PackageRecord::Python(record) => Some(python_package(inventory, record, node)),
-            PackageRecord::Deb(_) => None,
+        .flat_map(|(node, origin)| facts.of(origin).iter().map(move |fact| (node, &fact.record)))
+        .filter(|(_, record)| system::identity(record).is_some())
+        .filter_map(|(node, record)| {
+            let package = system::package(inventory, record, node.layer, node)?;
+            (package.kind == PackageKind::Deb).then_some(Found { package, record })
         })
 }
 
-fn python_package(inventory: &Inventory, record: &PythonRecord, node: &Node) -> Package {
-    let (dir, name) = paths::split(node.head.path.as_bstr());
-    // the single file of distutils is its own location, the others have a directory
-    let location: &BStr = if name.ends_with(b".egg-info") { node.head.path.as_bstr() } else { dir };
-    let installer = inventory
-        .get(paths::join(location, b"INSTALLER".as_bstr()))
-        .and_then(|node| node.origin)
-        .and_then(|origin| inventory.indexes[origin.layer].installer_of(origin.entry));
-    // a classifier ends with the licence: `License :: OSI Approved :: MIT License`
-    let classified = || {
-        record.license_classifiers.iter().filter_map(|text| text.rsplit("::").next()).map(|text| text.trim().to_owned())
-    };
-    Package {
-        kind: PackageKind::Python,
-        name: record.name.clone(),
-        normalized_name: normalized(&record.name),
-        version: record.version.clone(),
-        architecture: None,
-        source: None,
-        layer: node.layer,
-        location: location.to_owned(),
-        files: Vec::new(),
-        within: None,
-        maintainer: record.author.clone(),
-        homepage: record.homepage.clone(),
-        summary: record.summary.clone(),
-        licenses: record.license.clone().map_or_else(|| classified().collect(), |license| vec![license]),
-        depends: record.requires.clone(),
-        provides: Vec::new(),
-        section: None,
-        essential: false,
-        installed_size: None,
-        installer: installer.map(|fact| fact.name.clone()),
-    }
-}
-
-/// Returns the form of a distribution's name that compares equal (PEP 503, "Normalized Names").
-fn normalized(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for c in name.chars() {
-        if !matches!(c, '-' | '_' | '.') {
-            text.push(c.to_ascii_lowercase());
-        } else if !text.ends_with('-') {
-            text.push('-');
+/// Finds the packages of languages whose files are visible.
+fn of_languages<'a>(inventory: &Inventory, facts: &Facts<'a>) -> Vec<Found<'a>> {
+    let mut all = Vec::new();
+    // the directories of packages of Node.js that are only linked to, as workspaces are
+    let mut linked: HashSet<BString> = HashSet::new();
+    for (path, node) in &inventory.nodes {
+        match node.head.kind {
+            EntryKind::Symlink if collect::is_npm_place(path.as_bstr()) => linked.extend(inventory.resolve(path)),
+            EntryKind::File => {
+                let Some(origin) = node.origin else { continue };
+                let records = facts.of(origin).iter().map(|fact| &fact.record);
+                all.extend(records.filter_map(|record| {
+                    language::package(inventory, record, node).map(|package| Found { package, record })
+                }));
+            }
+            _ => {}
         }
     }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_that_differ_in_case_and_separators_are_the_same() {
-        for name in ["Foo.Bar_baz", "foo-bar-baz", "FOO--bar..baz", "foo_-.bar-baz"] {
-            assert_eq!(normalized(name), "foo-bar-baz");
-        }
-    }
-
-    #[test]
-    fn the_source_is_the_package_itself_unless_it_says_otherwise() {
-        let record = |source: Option<&str>| DebRecord {
-            package: "libc6".to_owned(),
-            version: "2.41-12+b1".to_owned(),
-            source: source.map(str::to_owned),
-            ..DebRecord::default()
-        };
-        let parts = |text| {
-            let found = super::source(&record(text));
-            (found.name, found.version)
-        };
-        assert_eq!(parts(None), ("libc6".to_owned(), "2.41-12+b1".to_owned()));
-        assert_eq!(parts(Some("glibc")), ("glibc".to_owned(), "2.41-12+b1".to_owned()));
-        assert_eq!(parts(Some("glibc (2.41-12)")), ("glibc".to_owned(), "2.41-12".to_owned()));
-    }
-
-    #[test]
-    fn removed_packages_are_not_installed() {
-        let record = |status: &str| DebRecord { status: Some(status.to_owned()), ..DebRecord::default() };
-        assert!(installed(&DebRecord::default()));
-        assert!(installed(&record("install ok installed")));
-        assert!(installed(&record("install ok half-configured")));
-        assert!(!installed(&record("deinstall ok config-files")));
-        assert!(!installed(&record("purge ok not-installed")));
-    }
+    all.retain(|found| {
+        let location = found.package.location.as_bstr();
+        found.package.kind != PackageKind::Npm || collect::is_npm_place(location) || linked.contains(location)
+    });
+    all
 }

@@ -1,5 +1,8 @@
 //! Layers and inventories made in code.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use plim_index::{Indexer, Inventory, LayerIndex, fold};
@@ -39,6 +42,28 @@ impl LayerBuilder {
 
     pub(crate) fn hardlink(self, path: &str, target: &str) -> Self {
         self.push(EntryHead { link: target.into(), ..EntryHead::new(path, EntryKind::Hardlink, 0o644) }, b"")
+    }
+
+    /// Adds what a directory of this machine holds, in order of names.
+    pub(crate) fn tree(mut self, place: &str, dir: &Path) -> Self {
+        let mut names: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        for name in names {
+            let (path, inside) = (dir.join(&name), format!("{place}/{}", name.to_string_lossy()));
+            let inside = inside.trim_start_matches('/');
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            self = if metadata.is_symlink() {
+                self.symlink(inside, &fs::read_link(&path).unwrap().to_string_lossy())
+            } else if metadata.is_dir() {
+                self.dir(inside).tree(inside, &path)
+            } else if metadata.is_file() {
+                let mode = metadata.permissions().mode() & 0o7777;
+                self.push(EntryHead::new(inside, EntryKind::File, mode), &fs::read(&path).unwrap())
+            } else {
+                self
+            };
+        }
+        self
     }
 
     pub(crate) fn index(&self) -> Arc<LayerIndex> {

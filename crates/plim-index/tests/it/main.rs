@@ -1,9 +1,12 @@
 //! Tests of the public interface.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
+#![expect(clippy::print_stdout, reason = "a test that cannot run says why")]
 
 mod build;
 mod fold_reference;
 mod inventory;
+mod languages;
 mod schema;
+mod tools;
 mod whole_layers;

@@ -22,6 +22,8 @@ fn fixture() -> LayerBuilder {
         .file("s/o.egg-info/PKG-INFO", "Name: o\nVersion: 2\n")
         .file("s/o.egg-info/top_level.txt", "o\n")
         .file("s/o.egg-info/installed-files.txt", "../o/x.py\n")
+        .file("n/node_modules/a/package.json", r#"{"name":"a","version":"1","description":"d","homepage":"h","author":"x","license":"MIT","dependencies":{"b":"^1"}}"#)
+        .file("n/package.json", r#"{"type":"module"}"#)
         .program("bin/script", "#!/usr/bin/env -S sh -e\n")
         .program("bin/broken", b"\x7fELF\x02\x01\x01")
         .program("bin/program", elf())
@@ -90,7 +92,10 @@ fn the_smallest_program_is_understood_by_its_segments_alone() {
 fn output_does_not_change_without_the_schema_number() {
     let index = fixture().index();
     let bytes = postcard::to_stdvec(&*index).unwrap();
-    let known = [(1, "sha256:d4340d77c054a01ad8a04bc3b2128fbd3c5018de2b775b302496903e351d2772")];
+    let known = [
+        (1, "sha256:d4340d77c054a01ad8a04bc3b2128fbd3c5018de2b775b302496903e351d2772"),
+        (2, "sha256:9436733c55c66f0a92f98272d165c7d811c696fb2557dfd3248315ef7ecee26a"),
+    ];
     let now = (SCHEMA, Digest::of(&bytes));
     assert_eq!(
         known.last().map(|(schema, digest)| (*schema, (*digest).to_owned())),
