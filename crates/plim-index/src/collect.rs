@@ -6,14 +6,22 @@ use plim_oci::EntryHead;
 
 use crate::{LayerIndex, Skipped};
 
+mod apk;
+mod bytes;
+mod cargo;
 mod copyright;
 mod dpkg;
 mod elf;
+mod gem;
+mod go;
+mod java;
 mod npm;
 mod os_release;
 mod paragraph;
 mod python;
+mod rpm;
 mod script;
+mod secret;
 
 pub(crate) use npm::is_place as is_npm_place;
 
@@ -63,11 +71,16 @@ pub fn all() -> Vec<Box<dyn Collector>> {
     vec![
         Box::new(dpkg::Dpkg),
         Box::new(copyright::Copyright),
+        Box::new(apk::Apk),
+        Box::new(rpm::Rpm),
         Box::new(python::Python),
         Box::new(npm::Npm),
+        Box::new(gem::Gem),
+        Box::new(java::Java),
         Box::new(elf::Elf),
         Box::new(script::Script),
         Box::new(os_release::OsRelease),
+        Box::new(secret::Secret),
     ]
 }
 

@@ -6,11 +6,13 @@ use bstr::BString;
 use plim_oci::{Digest, EntryHead};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::facts::{CopyrightFact, ElfFact, FileList, InstallerFact, OsReleaseFact, PackageFact, ScriptFact};
+use crate::facts::{
+    CopyrightFact, ElfFact, FileList, InstallerFact, OsReleaseFact, PackageFact, ScriptFact, SecretFact,
+};
 
 /// The version of [`LayerIndex`] and of what the collectors write into it. It is raised whenever either
 /// changes, so an index of another version is never read; a test over a fixed layer guards it.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// What one read of a layer found: facts, never judgements. Facts name their file by its position in
 /// [`entries`](Self::entries) and stand in the order of the entries.
@@ -40,6 +42,8 @@ pub struct LayerIndex {
     pub scripts: Vec<ScriptFact>,
     /// Operating system identification files.
     pub os_releases: Vec<OsReleaseFact>,
+    /// What looks like a secret.
+    pub secrets: Vec<SecretFact>,
     /// Files that a collector wanted to read but that are too large.
     pub skipped: Vec<Skipped>,
 }
@@ -60,6 +64,7 @@ impl LayerIndex {
             elves: Vec::new(),
             scripts: Vec::new(),
             os_releases: Vec::new(),
+            secrets: Vec::new(),
             skipped: Vec::new(),
         }
     }
@@ -79,12 +84,13 @@ impl LayerIndex {
             self.elves.len(),
             self.scripts.len(),
             self.os_releases.len(),
+            self.secrets.len(),
         ])
     }
 
     /// Returns the bytes that the facts written since then take when stored.
     pub(crate) fn weight_since(&self, mark: &Mark) -> usize {
-        let Mark([packages, lists, installers, copyrights, elves, scripts, os_releases]) = *mark;
+        let Mark([packages, lists, installers, copyrights, elves, scripts, os_releases, secrets]) = *mark;
         weight(&self.packages[packages..])
             + weight(&self.file_lists[lists..])
             + weight(&self.installers[installers..])
@@ -92,11 +98,12 @@ impl LayerIndex {
             + weight(&self.elves[elves..])
             + weight(&self.scripts[scripts..])
             + weight(&self.os_releases[os_releases..])
+            + weight(&self.secrets[secrets..])
     }
 
     /// Takes back the facts written since then.
     pub(crate) fn roll_back(&mut self, mark: &Mark) {
-        let Mark([packages, lists, installers, copyrights, elves, scripts, os_releases]) = *mark;
+        let Mark([packages, lists, installers, copyrights, elves, scripts, os_releases, secrets]) = *mark;
         self.packages.truncate(packages);
         self.file_lists.truncate(lists);
         self.installers.truncate(installers);
@@ -104,6 +111,7 @@ impl LayerIndex {
         self.elves.truncate(elves);
         self.scripts.truncate(scripts);
         self.os_releases.truncate(os_releases);
+        self.secrets.truncate(secrets);
     }
 
     /// Returns the package records that an entry holds.
@@ -140,10 +148,15 @@ impl LayerIndex {
     pub fn os_release_of(&self, entry: u32) -> Option<&OsReleaseFact> {
         run(&self.os_releases, entry, |fact| fact.entry).last()
     }
+
+    /// Returns what looks like a secret in an entry.
+    pub fn secrets_of(&self, entry: u32) -> &[SecretFact] {
+        run(&self.secrets, entry, |fact| fact.entry)
+    }
 }
 
 /// A moment while an index is written.
-pub(crate) struct Mark([usize; 7]);
+pub(crate) struct Mark([usize; 8]);
 
 fn weight<T: Serialize>(facts: &[T]) -> usize {
     facts.iter().map(|fact| postcard::experimental::serialized_size(fact).unwrap_or(0)).sum()

@@ -11,8 +11,8 @@ use object::{Endianness, ReadCache};
 use plim_oci::EntryHead;
 
 use self::mentions::Mentions;
-use super::{Collector, Want};
-use crate::facts::{ElfFact, ElfKind, Libc, VersionNeed};
+use super::{Collector, Want, cargo, go};
+use crate::facts::{ElfFact, ElfKind, Libc, PackageFact, PackageRecord, VersionNeed};
 use crate::{LayerIndex, MAX_WHOLE};
 
 mod mentions;
@@ -40,16 +40,22 @@ impl Collector for Elf {
     }
 
     fn take(&self, _head: &EntryHead, content: &[u8], index: &mut LayerIndex) {
-        let fact = fact(index.current(), content);
-        index.elves.push(fact);
+        push(index, content);
     }
 
     fn take_file(&self, _head: &EntryHead, content: &mut File, index: &mut LayerIndex) {
         let cache = ReadCache::new(&*content);
         let left = Cell::new(MAX_WHOLE as u64);
-        let fact = fact(index.current(), Bounded { cache: &cache, left: &left });
-        index.elves.push(fact);
+        push(index, Bounded { cache: &cache, left: &left });
     }
+}
+
+/// Writes down what a file says of itself and of the packages that it was built from.
+fn push<'a, R: ReadRef<'a>>(index: &mut LayerIndex, data: R) {
+    let entry = index.current();
+    let mut packages = Vec::new();
+    index.elves.push(fact(entry, data, &mut packages));
+    index.packages.extend(packages.into_iter().map(|record| PackageFact { entry, record }));
 }
 
 /// A large file of which only so many bytes are held in memory: a hostile file cannot claim tables of any size.
@@ -76,7 +82,7 @@ impl<'a> ReadRef<'a> for Bounded<'a> {
 }
 
 /// Reads what can be read of a file that begins with the magic bytes.
-fn fact<'a, R: ReadRef<'a>>(entry: u32, data: R) -> ElfFact {
+fn fact<'a, R: ReadRef<'a>>(entry: u32, data: R, packages: &mut Vec<PackageRecord>) -> ElfFact {
     let mut fact = ElfFact {
         entry,
         malformed: false,
@@ -101,8 +107,8 @@ fn fact<'a, R: ReadRef<'a>>(entry: u32, data: R) -> ElfFact {
         mentions: Vec::new(),
     };
     let read = match data.read_bytes_at(4, 1) {
-        Ok([1]) => read::<elf::FileHeader32<Endianness>, R>(data, &mut fact),
-        Ok([2]) => read::<elf::FileHeader64<Endianness>, R>(data, &mut fact),
+        Ok([1]) => read::<elf::FileHeader32<Endianness>, R>(data, &mut fact, packages),
+        Ok([2]) => read::<elf::FileHeader64<Endianness>, R>(data, &mut fact, packages),
         _ => None,
     };
     fact.malformed = read.is_none();
@@ -110,7 +116,7 @@ fn fact<'a, R: ReadRef<'a>>(entry: u32, data: R) -> ElfFact {
 }
 
 /// Fills in the facts as far as the file makes sense; `None` when it stops making sense.
-fn read<'a, H, R>(data: R, fact: &mut ElfFact) -> Option<()>
+fn read<'a, H, R>(data: R, fact: &mut ElfFact, packages: &mut Vec<PackageRecord>) -> Option<()>
 where
     H: FileHeader<Endian = Endianness>,
     R: ReadRef<'a>,
@@ -143,6 +149,7 @@ where
 
     let sections = header.sections(endian, data).ok()?;
     sizes::<H, R>(&sections, endian, data, fact);
+    programs::<H, R>(segments, &sections, endian, data, packages);
     versions::<H, R>(&sections, endian, data, fact)?;
     notes::<H, R>(&sections, endian, data, fact)?;
     Some(())
@@ -233,6 +240,41 @@ where
     }
     fact.debug_bytes = fact.debug_bytes.min(length);
     fact.symbol_bytes = fact.symbol_bytes.min(length);
+}
+
+/// Reads the lists of packages that compilers leave in programs.
+fn programs<'a, H, R>(
+    segments: &[H::ProgramHeader],
+    sections: &SectionTable<'a, H, R>,
+    endian: Endianness,
+    data: R,
+    packages: &mut Vec<PackageRecord>,
+) where
+    H: FileHeader<Endian = Endianness>,
+    R: ReadRef<'a>,
+{
+    let find = |name: &[u8]| sections.section_by_name(endian, name)?.1.file_range(endian);
+    if let Some((start, size)) = find(cargo::SECTION).filter(|(_, size)| *size <= cargo::MAX_SECTION)
+        && let Ok(section) = data.read_bytes_at(start, size)
+    {
+        packages.extend(cargo::records(section).into_iter().map(|record| PackageRecord::Cargo(Box::new(record))));
+    }
+    let loads = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
+    // without sections it is at the beginning of what the program may write to
+    let writable = || {
+        let mut data = loads.clone().filter(|segment| segment.p_flags(endian).0 & elf::PF_W.0 != 0);
+        data.next().filter(|_| sections.is_empty()).map(|segment| segment.file_range(endian))
+    };
+    if let Some(place) = find(b".go.buildinfo").or_else(writable) {
+        let loads: Vec<go::Load> = loads
+            .map(|segment| go::Load {
+                address: segment.p_vaddr(endian).into(),
+                offset: segment.p_offset(endian).into(),
+                size: segment.p_filesz(endian).into(),
+            })
+            .collect();
+        packages.extend(go::records(data, place, &loads).into_iter().map(|record| PackageRecord::Go(Box::new(record))));
+    }
 }
 
 /// Reads the symbol versions that the file needs and offers.
@@ -327,10 +369,14 @@ mod tests {
 
     #[test]
     fn nonsense_after_the_magic_is_malformed() {
-        assert!(fact(7, &b"\x7fELF"[..]).malformed);
+        assert!(fact(7, &b"\x7fELF"[..], &mut Vec::new()).malformed);
         assert!(
-            fact(7, &b"\x7fELF\x02\x01\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..])
-                .malformed
+            fact(
+                7,
+                &b"\x7fELF\x02\x01\x01aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"[..],
+                &mut Vec::new()
+            )
+            .malformed
         );
     }
 
@@ -345,7 +391,7 @@ mod tests {
             println!("skipped: the test program is no ELF file");
             return;
         };
-        let fact = fact(0, &bytes[..]);
+        let fact = fact(0, &bytes[..], &mut Vec::new());
         assert!(!fact.malformed);
         assert_eq!(fact.kind, ElfKind::Executable);
         assert!(!fact.stripped && fact.symbol_bytes > 0 && fact.debug_bytes > 0);
@@ -369,7 +415,7 @@ mod tests {
                     *byte = value;
                 }
             }
-            let _ = fact(0, &bytes[..]);
+            let _ = fact(0, &bytes[..], &mut Vec::new());
         }
     }
 }

@@ -24,6 +24,10 @@ fn fixture() -> LayerBuilder {
         .file("s/o.egg-info/installed-files.txt", "../o/x.py\n")
         .file("n/node_modules/a/package.json", r#"{"name":"a","version":"1","description":"d","homepage":"h","author":"x","license":"MIT","dependencies":{"b":"^1"}}"#)
         .file("n/package.json", r#"{"type":"module"}"#)
+        .file("lib/apk/db/installed", "P:p\nV:1\nA:x\no:q\nT:t\nL:MIT\nU:u\nm:m\nI:9\nD:a b\np:c\nF:f\nR:g\n\n")
+        .file("g/specifications/r-1.gemspec", "# stub: r 1 ruby lib\ns.summary = \"s\"\ns.authors = [\"a\"]\ns.licenses = [\"l\"]\ns.add_dependency(%q<d>, [\"~> 1\"])\n")
+        .file("j/empty-1.2.jar", [&b"PK\x05\x06"[..], &[0; 18]].concat())
+        .file("etc/token", format!("x\nghp_{}\n", "0123456789abcdefghij0123456789abcdefghij"))
         .program("bin/script", "#!/usr/bin/env -S sh -e\n")
         .program("bin/broken", b"\x7fELF\x02\x01\x01")
         .program("bin/program", elf())
@@ -95,6 +99,7 @@ fn output_does_not_change_without_the_schema_number() {
     let known = [
         (1, "sha256:d4340d77c054a01ad8a04bc3b2128fbd3c5018de2b775b302496903e351d2772"),
         (2, "sha256:9436733c55c66f0a92f98272d165c7d811c696fb2557dfd3248315ef7ecee26a"),
+        (3, "sha256:12a021c52c944602e8aa869d203d5dc779fffea440e21ab1339f99a1052e70c2"),
     ];
     let now = (SCHEMA, Digest::of(&bytes));
     assert_eq!(

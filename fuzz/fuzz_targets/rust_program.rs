@@ -1,0 +1,4 @@
+//! See `plim_fuzz::indexes::rust_program`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| plim_fuzz::indexes::rust_program(data));
