@@ -20,7 +20,7 @@ fn help_of_the_program() {
 #[test]
 fn help_of_every_command() {
     let env = TestEnv::new();
-    let commands: [&[&str]; 11] = [
+    let commands: [&[&str]; 19] = [
         &["optimize"],
         &["build"],
         &["lint"],
@@ -28,7 +28,15 @@ fn help_of_every_command() {
         &["why"],
         &["run"],
         &["images"],
+        &["inspect"],
+        &["pull"],
+        &["push"],
         &["copy"],
+        &["save"],
+        &["load"],
+        &["tag"],
+        &["rm"],
+        &["prune"],
         &["base"],
         &["base", "build"],
         &["base", "list"],
@@ -48,7 +56,8 @@ fn the_snapshots_cover_every_command() {
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert_eq!(names, ["optimize", "build", "lint", "analyze", "why", "run", "images", "copy", "base"]);
+    let expected = "optimize build lint analyze why run images inspect pull push copy save load tag rm prune base";
+    assert_eq!(names.join(" "), expected);
 }
 
 #[test]

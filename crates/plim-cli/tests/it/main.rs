@@ -18,6 +18,7 @@ mod isolation;
 mod lint;
 mod optimize;
 mod pipe;
+mod registry;
 mod run;
 mod run_steps;
 mod secrets;
