@@ -11,11 +11,12 @@ use object::{Endianness, ReadCache};
 use plim_oci::EntryHead;
 
 use self::mentions::Mentions;
-use super::{Collector, Want, cargo, go};
+use super::{Collector, Want};
 use crate::facts::{ElfFact, ElfKind, Libc, PackageFact, PackageRecord, VersionNeed};
 use crate::{LayerIndex, MAX_WHOLE};
 
 mod mentions;
+mod programs;
 
 /// How many names of each kind are kept of one file. The largest real libraries define a few hundred versions.
 const MAX_NAMES: usize = 4096;
@@ -149,7 +150,7 @@ where
 
     let sections = header.sections(endian, data).ok()?;
     sizes::<H, R>(&sections, endian, data, fact);
-    programs::<H, R>(segments, &sections, endian, data, packages);
+    programs::read::<H, R>(segments, &sections, endian, data, packages);
     versions::<H, R>(&sections, endian, data, fact)?;
     notes::<H, R>(&sections, endian, data, fact)?;
     Some(())
@@ -240,41 +241,6 @@ where
     }
     fact.debug_bytes = fact.debug_bytes.min(length);
     fact.symbol_bytes = fact.symbol_bytes.min(length);
-}
-
-/// Reads the lists of packages that compilers leave in programs.
-fn programs<'a, H, R>(
-    segments: &[H::ProgramHeader],
-    sections: &SectionTable<'a, H, R>,
-    endian: Endianness,
-    data: R,
-    packages: &mut Vec<PackageRecord>,
-) where
-    H: FileHeader<Endian = Endianness>,
-    R: ReadRef<'a>,
-{
-    let find = |name: &[u8]| sections.section_by_name(endian, name)?.1.file_range(endian);
-    if let Some((start, size)) = find(cargo::SECTION).filter(|(_, size)| *size <= cargo::MAX_SECTION)
-        && let Ok(section) = data.read_bytes_at(start, size)
-    {
-        packages.extend(cargo::records(section).into_iter().map(|record| PackageRecord::Cargo(Box::new(record))));
-    }
-    let loads = segments.iter().filter(|segment| segment.p_type(endian) == elf::PT_LOAD);
-    // without sections it is at the beginning of what the program may write to
-    let writable = || {
-        let mut data = loads.clone().filter(|segment| segment.p_flags(endian).0 & elf::PF_W.0 != 0);
-        data.next().filter(|_| sections.is_empty()).map(|segment| segment.file_range(endian))
-    };
-    if let Some(place) = find(b".go.buildinfo").or_else(writable) {
-        let loads: Vec<go::Load> = loads
-            .map(|segment| go::Load {
-                address: segment.p_vaddr(endian).into(),
-                offset: segment.p_offset(endian).into(),
-                size: segment.p_filesz(endian).into(),
-            })
-            .collect();
-        packages.extend(go::records(data, place, &loads).into_iter().map(|record| PackageRecord::Go(Box::new(record))));
-    }
 }
 
 /// Reads the symbol versions that the file needs and offers.
