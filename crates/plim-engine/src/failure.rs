@@ -88,6 +88,6 @@ fn chain(error: &dyn Error) -> Vec<String> {
 
 impl From<plim_oci::BlobError> for Failure {
     fn from(error: plim_oci::BlobError) -> Self {
-        Self::from_error(&error)
+        Self::from_error(&error).maybe_hint(error.hint())
     }
 }

@@ -18,11 +18,11 @@ pub(crate) struct Inspect {
     /// The image, in the store, a registry, a layout or an archive.
     pub(crate) image: String,
     /// The manifest or index, byte for byte.
-    #[arg(long, conflicts_with = "config")]
+    #[arg(long, conflicts_with = "image_config")]
     pub(crate) raw: bool,
     /// The configuration, byte for byte.
     #[arg(long)]
-    pub(crate) config: bool,
+    pub(crate) image_config: bool,
     /// Of an image for several platforms the one for this [default: this machine's].
     #[arg(long, value_name = "PLATFORM")]
     pub(crate) platform: Option<String>,

@@ -42,7 +42,7 @@ fn text(report: &ImagesReport) -> String {
 pub(crate) fn inspect(context: &Context<'_>, args: &Inspect) -> Result<Outcome, Failure> {
     let workspace = context.workspace(".".into())?;
     let platform = args.platform.as_deref().map(pull::platform).transpose()?;
-    let what = match (args.raw, args.config) {
+    let what = match (args.raw, args.image_config) {
         (true, _) => inspect::What::Raw,
         (_, true) => inspect::What::Config,
         _ => inspect::What::Both,

@@ -39,7 +39,7 @@ fn an_image_goes_to_a_registry_and_comes_back() {
     assert!(registry.requests().is_empty());
     assert!(raw.as_bytes() == stored, "{raw}");
     drop(registry);
-    let config: Value = serde_json::from_str(&other.plim(["inspect", "--config", &name]).good()).unwrap();
+    let config: Value = serde_json::from_str(&other.plim(["inspect", "--image-config", &name]).good()).unwrap();
     assert_eq!(config["config"]["User"], "65532");
 }
 
