@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 use plim_dockerfile::Command;
 
-use crate::command::{self, Plain};
+use crate::command::{self, NeedsShell, Plain};
 use crate::error::DetectError;
 use crate::evidence::Declared;
 use crate::folder::Folder;
@@ -112,9 +112,14 @@ impl Places<'_> {
                 Some(told.value.1.clone())
             })
         };
-        command::plain(text, &value).map_err(|reason| {
+        // platforms that set PORT say which one; without them any will do
+        let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
+        let known = match command::plain(text, &value) {
+            Err(NeedsShell::Variable(name)) if name == "PORT" => command::plain(text, &guess),
+            known => known,
+        };
+        known.map_err(|reason| {
             let last = command::last_of_list(text);
-            let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
             let plain = command::plain(last, &guess).ok().map(|plain| command::quote(&plain.words));
             DetectError::Shell {
                 command: text.trim().to_owned(),

@@ -100,11 +100,11 @@ fn a_command_that_needs_a_shell() {
     let folder = Folder::with(&[
         ("requirements.txt", "django\ngunicorn\n"),
         ("manage.py", "DJANGO_SETTINGS_MODULE\n"),
-        ("Dockerfile", "FROM python:3.13\nCOPY . .\nCMD python manage.py migrate && gunicorn shop.wsgi\n"),
+        ("Dockerfile", "FROM python:3.13\nCOPY . .\nCMD python manage.py migrate && gunicorn shop.wsgi > /log\n"),
     ]);
     assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
-    error: the start command `python manage.py migrate && gunicorn shop.wsgi` (Dockerfile:3) needs a shell: it uses `&`
-    hint: the image starts the program directly; say how with `--start 'gunicorn shop.wsgi'`, or with `[project] start = …` in plim.toml
+    error: the start command `python manage.py migrate && gunicorn shop.wsgi > /log` (Dockerfile:3) needs a shell: it uses `&`
+    hint: say how to start the program without a shell with `--start 'python -m …'`, or with `[project] start = …` in plim.toml
     ");
 }
 

@@ -14,7 +14,7 @@ use plim_dockerfile::Command;
 use super::install::Plan;
 use super::sources::Sources;
 use super::{Context, Layout};
-use crate::command::{self, Plain};
+use crate::command::{self, NeedsShell, Plain};
 use crate::error::DetectError;
 use crate::project::Finding;
 
@@ -29,6 +29,10 @@ pub(super) struct Start {
     pub(super) origin: String,
     /// Environment set in front of the command.
     pub(super) env: Vec<(String, String)>,
+    /// The command that serves in the end, where a shell starts it: as `words` without the shell.
+    pub(super) serves: Vec<String>,
+    /// Programs of the build that the script calls, which only run what follows (`poetry run`).
+    pub(super) runners: Vec<String>,
     /// The folder with the modules, relative to the working directory, when Python would not look there by itself.
     pub(super) search_path: Option<String>,
     /// Debian packages that it needs, with what for.
@@ -41,8 +45,14 @@ pub(super) struct Start {
 impl Start {
     /// The module that is run with `-m`.
     pub(super) fn module(&self) -> Option<&str> {
-        let at = self.words.iter().position(|word| word == "-m")?;
-        self.words.get(at + 1).map(String::as_str)
+        let words = self.served();
+        let at = words.iter().position(|word| word == "-m")?;
+        words.get(at + 1).map(String::as_str)
+    }
+
+    /// The command that serves in the end.
+    pub(super) fn served(&self) -> &[String] {
+        if self.serves.is_empty() { &self.words } else { &self.serves }
     }
 }
 
@@ -133,7 +143,8 @@ fn exec_form(scope: &Scope<'_>, words: Vec<String>, fixed: usize, origin: &str) 
         && flag.starts_with('-')
         && flag.ends_with('c')
     {
-        return shell_form(scope, text, origin).map(Some);
+        let interpreter = if shell.ends_with("bash") { "bash" } else { "sh" };
+        return shell_text(scope, text, interpreter, origin).map(Some);
     }
     // what the base image starts when nobody says anything
     if matches!(words.as_slice(), [one] if matches!(one.as_str(), "python" | "python3" | "bash" | "sh" | "/bin/bash" | "/bin/sh"))
@@ -144,7 +155,20 @@ fn exec_form(scope: &Scope<'_>, words: Vec<String>, fixed: usize, origin: &str) 
 }
 
 fn shell_form(scope: &Scope<'_>, text: &str, origin: &str) -> Result<Start, DetectError> {
-    form::interpreted(scope, &plain(scope, text, origin)?, 0, origin)
+    shell_text(scope, text, "sh", origin)
+}
+
+/// A command for a shell: without one if that can be, or else with it, if it is a list that ends in a server.
+fn shell_text(scope: &Scope<'_>, text: &str, interpreter: &str, origin: &str) -> Result<Start, DetectError> {
+    match plain(scope, text, origin) {
+        Ok(plain) => form::interpreted(scope, &plain, 0, origin),
+        Err(error) => match &error {
+            DetectError::Shell { reason: NeedsShell::Operator('&' | ';' | '\n'), .. } => {
+                script::list(scope, text, interpreter, origin).ok_or(error)
+            }
+            _ => Err(error),
+        },
+    }
 }
 
 /// Splits the shell form, with the variables that the author's Dockerfile or a flag gives a value.
@@ -156,9 +180,14 @@ fn plain(scope: &Scope<'_>, text: &str, origin: &str) -> Result<Plain, DetectErr
             Some(told.value.1.clone())
         })
     };
-    command::plain(text, &value).map_err(|reason| {
+    // platforms that set PORT say which one; without them any will do
+    let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
+    let known = match command::plain(text, &value) {
+        Err(NeedsShell::Variable(name)) if name == "PORT" => command::plain(text, &guess),
+        known => known,
+    };
+    known.map_err(|reason| {
         let last = command::last_of_list(text);
-        let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
         let suggestion = command::plain(last, &guess).ok().map(|plain| command::quote(&plain.words));
         DetectError::Shell { command: text.trim().to_owned(), origin: origin.to_owned(), reason, suggestion }
     })

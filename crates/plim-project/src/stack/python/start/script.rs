@@ -2,10 +2,10 @@
 
 use plim_dockerfile::Command;
 
-use super::{Scope, Start, exec_form};
-use crate::command;
+use super::{Scope, Start, exec_form, form, plain};
+use crate::command::{self, Plain};
 use crate::error::DetectError;
-use crate::evidence::EntryScript;
+use crate::evidence::{self, EntryScript};
 use crate::project::Finding;
 
 /// Returns the start that keeps the script. A script that only becomes another user is left out: the image starts the
@@ -40,8 +40,13 @@ pub(super) fn start(scope: &Scope<'_>, script: &EntryScript) -> Result<Option<St
         (None, Some(rest)) if !old.is_empty() && rest.starts_with('/') => format!("{}{rest}", scope.workdir),
         _ => script.in_image.clone(),
     };
-    let shell = if script.interpreter == "bash" { "/bin/bash" } else { "/bin/sh" };
-    let mut words = vec![shell.to_owned(), in_image.clone()];
+    let serves = if script.ends_with_exec_args {
+        exec_form(scope, arguments.clone(), 0, &origin).ok().flatten()
+    } else {
+        let plain = Plain { words: script.last.clone().unwrap_or_default(), ..Plain::default() };
+        form::interpreted(scope, &plain, 0, &origin).ok()
+    };
+    let mut words = vec![shell_of(&script.interpreter).to_owned(), in_image.clone()];
     words.append(&mut arguments);
     let packages = script.packages();
     let shown: Vec<String> = packages.iter().map(|(program, package)| format!("{program} ({package})")).collect();
@@ -76,7 +81,59 @@ pub(super) fn start(scope: &Scope<'_>, script: &EntryScript) -> Result<Option<St
         origin,
         packages: packages.into_iter().map(|(_, package)| (package.to_owned(), why.clone())).collect(),
         script: Some((script.path.clone(), in_image)),
+        serves: serves.map(|start| start.served().to_vec()).unwrap_or_default(),
+        runners: script.runners().into_iter().map(ToOwned::to_owned).collect(),
         found,
         ..Start::default()
     }))
+}
+
+/// Returns the start that keeps the shell for a list of commands that ends in a server: `migrate && gunicorn …`. Nothing
+/// if that is not certain.
+pub(super) fn list(scope: &Scope<'_>, text: &str, interpreter: &str, origin: &str) -> Option<Start> {
+    let text = text.trim();
+    let last = command::last_of_list(text);
+    let script = evidence::inline(scope.context.declared, text, interpreter);
+    if script.opaque || script.commands.len() < 2 {
+        return None;
+    }
+    let plain = plain(scope, last, origin).ok()?;
+    let served = form::interpreted(scope, &plain, 0, origin).ok()?;
+    // the server takes the place of the shell, so that it hears of the end
+    let before = text.strip_suffix(last)?;
+    let exec = plain.env.is_empty() && !last.starts_with("exec ");
+    let kept = if exec { format!("{before}exec {last}") } else { text.to_owned() };
+    let packages = script.packages();
+    let shown: Vec<String> = packages.iter().map(|(program, package)| format!("{program} ({package})")).collect();
+    let mut found = vec![Finding::new(
+        format!(
+            "the list of commands that starts the program keeps {} in the image: --start '{}' would do without, and without what comes before",
+            shown.join(", "),
+            command::quote(&plain.words).replace('\'', "\"")
+        ),
+        origin,
+    )];
+    found.extend(served.found.iter().cloned());
+    // the shell reads variables itself: those that only plim gave a value
+    let declared = &scope.context.declared.env;
+    let given = plain.replaced.iter().filter(|(name, _)| !declared.iter().any(|told| told.value.0 == *name));
+    let env = given.cloned().collect();
+    Some(Start {
+        words: vec![shell_of(interpreter).to_owned(), "-c".to_owned(), kept],
+        entrypoint: 3,
+        origin: origin.to_owned(),
+        packages: packages
+            .into_iter()
+            .map(|(_, package)| (package.to_owned(), "the start command".to_owned()))
+            .collect(),
+        env,
+        serves: served.words,
+        runners: script.runners().into_iter().map(ToOwned::to_owned).collect(),
+        found,
+        ..Start::default()
+    })
+}
+
+fn shell_of(interpreter: &str) -> &'static str {
+    if interpreter == "bash" { "/bin/bash" } else { "/bin/sh" }
 }
