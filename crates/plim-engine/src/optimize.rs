@@ -447,7 +447,10 @@ fn questions(
     // what the project's compose file sets, then plim.toml, then the flags: the later wins
     let compose = project.compose.as_ref().map_or(&[][..], |compose| &compose.environment.0);
     let configured = workspace.config.prove.env.iter().map(|(name, value)| (name.clone(), value.clone()));
-    let defaults = over(compose, configured.collect()).into_iter().map(|(name, value)| format!("{name}={value}"));
+    // a platform's choice, which the old image waits for
+    let platform = project.evidence.declared.asks_for_port().then(|| ("PORT".to_owned(), port.to_string()));
+    let defaults = over(compose, configured.collect());
+    let defaults = over(platform.as_slice(), defaults).into_iter().map(|(name, value)| format!("{name}={value}"));
     let given = |name: &str| request.probe_env.iter().any(|pair| pair.split('=').next() == Some(name));
     let defaults = defaults.filter(|pair| pair.split('=').next().is_none_or(|name| !given(name)));
     let env = defaults.chain(request.probe_env.iter().cloned()).collect();

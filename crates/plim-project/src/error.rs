@@ -233,18 +233,20 @@ impl DetectError {
                 "say it with `--start 'python -m package'`, or with `[project] start = [\"python\", \"-m\", \"package\"]` in plim.toml"
                     .to_owned(),
             ),
-            Self::Shell { suggestion: Some(suggestion), reason, .. } => {
+            Self::Shell { suggestion, reason, .. } => {
                 let list = matches!(reason, NeedsShell::Operator('&' | ';' | '|' | '\n'));
                 let script = if list {
                     "; or put the commands into a script of the project that CMD runs, which is kept with its shell"
                 } else {
                     ""
                 };
-                Some(format!(
-                    "the image starts the program directly; say how with `--start '{suggestion}'`, or with `[project] start = …` in plim.toml{script}"
-                ))
+                let how = suggestion.as_ref().map_or_else(
+                    || "say how to start the program without a shell with `--start 'python -m …'`".to_owned(),
+                    |suggestion| format!("the image starts the program directly; say how with `--start '{suggestion}'`"),
+                );
+                Some(format!("{how}, or with `[project] start = …` in plim.toml{script}"))
             }
-            Self::Shell { suggestion: None, .. } | Self::Program { .. } => Some(
+            Self::Program { .. } => Some(
                 "say how to start the program without a shell with `--start 'python -m …'`, or with `[project] start = …` in plim.toml"
                     .to_owned(),
             ),

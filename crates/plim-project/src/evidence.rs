@@ -24,6 +24,7 @@ use plim_dockerfile::{Command, Healthcheck};
 use serde::Serialize;
 
 pub use entry::EntryScript;
+pub(crate) use entry::inline;
 pub use packages::SystemPackage;
 pub use programs::debian_package_of;
 pub(crate) use programs::is_in_slim;
@@ -144,6 +145,20 @@ pub struct Declared {
     pub sources: BTreeMap<usize, Vec<String>>,
     /// What `ENV PATH` puts in front of the folders that every image has.
     pub path: Vec<Told<String>>,
+}
+
+impl Declared {
+    /// Whether the image starts with a command that asks for the port in a variable which nobody sets: that is for the platform
+    /// that it runs on.
+    pub fn asks_for_port(&self) -> bool {
+        let mentions = |text: &str| text.contains("$PORT") || text.contains("${PORT}");
+        let told = [&self.entrypoint, &self.cmd].into_iter().flatten().any(|told| match &told.value {
+            Command::Shell(text) => mentions(&text.value),
+            Command::Exec(words) => words.iter().any(|word| mentions(&word.value)),
+        });
+        let script = self.entry_script.iter().flat_map(|script| &script.commands).flat_map(|command| &command.words);
+        (told || script.into_iter().any(|word| mentions(word))) && !self.env.iter().any(|told| told.value.0 == "PORT")
+    }
 }
 
 /// A simple command of a RUN step, taken out of its lists, conditions and pipes, and out of `sudo`, `sh -c` and the like.

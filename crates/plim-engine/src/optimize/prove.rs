@@ -167,6 +167,8 @@ struct Served {
     behaviour: Behaviour,
     /// Two answers for each path: a body that differs between them is volatile.
     answers: Vec<[Answer; 2]>,
+    /// The end of what it wrote.
+    log: Vec<String>,
 }
 
 /// Starts the images, asks, compares and stops them. A container that does not start or answer is a failure
@@ -198,9 +200,14 @@ pub(crate) fn prove(
     let old = old.transpose().map_err(|failure| {
         let said = failure.hint.clone();
         Failure {
-            hint: Some(said.unwrap_or_else(|| {
-                "the project's own image does not start here: --no-before proves the new image alone".to_owned()
-            })),
+            hint: Some(match said {
+                Some(said) => format!(
+                    "{said}. If the project's own image cannot run here, --no-before proves the new image alone"
+                ),
+                None => {
+                    "the project's own image does not start here: --no-before proves the new image alone".to_owned()
+                }
+            }),
             ..failure
         }
     })?;
@@ -248,11 +255,18 @@ fn compare(old: Option<&Served>, new: &Served, again: &[[Answer; 2]], questions:
         } else {
             let same = after.status < 500;
             if !same {
-                failures.push(format!("GET {path} answers {}", after.status));
+                failures.push(format!(
+                    "GET {path} answers {}: --health and --probe name paths that work, --probe-env gives what the application \
+                     needs, --prove port asks for less",
+                    after.status
+                ));
             }
             Probe { path: path.clone(), before: None, after: after.status, volatile: false, same }
         };
         probes.push(probe);
+    }
+    if !failures.is_empty() && !new.log.is_empty() && new.answers.iter().any(|[answer, _]| answer.status >= 500) {
+        failures.push(format!("the new image wrote\n{}", new.log.join("\n")));
     }
     if !new.behaviour.stopped && old.is_none_or(|old| old.behaviour.stopped) {
         failures.push(format!("the new image did not stop within {} s of SIGTERM", STOP_GRACE.as_secs()));
@@ -347,7 +361,7 @@ fn serve(
         "" => "root".to_owned(),
         user => user.to_owned(),
     };
-    Ok(Served { behaviour: Behaviour { user, start_ms, stop_ms, stopped }, answers })
+    Ok(Served { behaviour: Behaviour { user, start_ms, stop_ms, stopped }, answers, log: log_of(&container) })
 }
 
 /// Waits until the application has run for a while without ending.
@@ -408,13 +422,17 @@ fn wait_for_port(
     }
 }
 
-/// Adds the container's log to a failure of the subject.
-fn failed(container: &Container, failure: Failure) -> Failure {
+/// The last lines of what a container wrote.
+fn log_of(container: &Container) -> Vec<String> {
     let log = container.logs();
     let log = String::from_utf8_lossy(&log);
     let lines: Vec<&str> = log.lines().collect();
-    let tail: Vec<String> =
-        lines.iter().skip(lines.len().saturating_sub(40)).map(|line| format!("    | {line}")).collect();
+    lines.iter().skip(lines.len().saturating_sub(40)).map(|line| format!("    | {line}")).collect()
+}
+
+/// Adds the container's log to a failure of the subject.
+fn failed(container: &Container, failure: Failure) -> Failure {
+    let tail = log_of(container);
     let detail = if tail.is_empty() { "    (the container wrote nothing)".to_owned() } else { tail.join("\n") };
     Failure { kind: Kind::Subject, ..failure.detail(detail) }
 }
@@ -476,6 +494,7 @@ mod tests {
         Served {
             behaviour: Behaviour { user: "root".to_owned(), start_ms: 1, stop_ms: 1, stopped: true },
             answers: vec![bodies.map(answer)],
+            log: vec!["    | KeyError".to_owned()],
         }
     }
 
@@ -516,6 +535,15 @@ mod tests {
     fn the_same_server_error_proves_nothing() {
         let proof = compare(Some(&served(["a", "a"], 500)), &served(["a", "a"], 500), &[], &questions());
         assert!(!proof.passed && proof.failures[0].contains("proves nothing"));
+    }
+
+    #[test]
+    fn a_server_error_is_shown_with_the_log() {
+        let proof = compare(None, &served(["a", "a"], 500), &[], &questions());
+        assert!(proof.failures[0].starts_with("GET / answers 500: --health and --probe "), "{:?}", proof.failures);
+        assert_eq!(proof.failures[1..], ["the new image wrote\n    | KeyError"]);
+        let differs = compare(Some(&served(["a", "a"], 200)), &served(["b", "b"], 404), &[], &questions());
+        assert_eq!(differs.failures.len(), 1);
     }
 
     #[test]

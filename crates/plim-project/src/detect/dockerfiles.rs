@@ -158,7 +158,21 @@ pub(super) fn candidates(folder: &Folder, below: &Utf8Path, others: &[Utf8PathBu
         .filter_map(|(path, _)| path.parent().map(Utf8Path::to_owned))
         .collect();
     all.retain(|(path, _)| is_usual(path) || path.parent().is_none_or(|parent| !usual.contains(parent)));
-    all.into_iter().map(|(path, _)| path).collect()
+    let all: Vec<Utf8PathBuf> = all.into_iter().map(|(path, _)| path).collect();
+    without_variants(&all)
+}
+
+/// Drops variants: beside `shop.dockerfile`, `shop-arm.dockerfile` is one, as `Dockerfile.arm` is beside `Dockerfile`.
+fn without_variants(all: &[Utf8PathBuf]) -> Vec<Utf8PathBuf> {
+    let words = |path: &Utf8Path| path.file_name().and_then(purpose).unwrap_or_default();
+    let is_variant = |path: &Utf8PathBuf| {
+        let of = words(path);
+        all.iter().any(|other| {
+            let shorter = words(other);
+            other.parent() == path.parent() && shorter.len() < of.len() && of.starts_with(&shorter)
+        })
+    };
+    all.iter().filter(|path| !is_variant(path)).cloned().collect()
 }
 
 /// Whether a name says that the file or stage is for the developers' machines or for tests.
@@ -186,6 +200,18 @@ fn purpose(name: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn variants_are_told_by_longer_names() {
+        let left = |names: &[&str]| {
+            let all: Vec<Utf8PathBuf> = names.iter().map(Utf8PathBuf::from).collect();
+            let all = without_variants(&all);
+            all.iter().map(|path| path.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(left(&["shop-arm.dockerfile", "shop.dockerfile", "shop-nginx.dockerfile"]), ["shop.dockerfile"]);
+        assert_eq!(left(&["Dockerfile.web", "Dockerfile.worker"]), ["Dockerfile.web", "Dockerfile.worker"]);
+        assert_eq!(left(&["a/Dockerfile.web", "b/Dockerfile.web-arm"]).len(), 2);
+    }
 
     #[test]
     fn names_of_dockerfiles() {

@@ -1,7 +1,9 @@
-//! Package names of Alpine and of distributions with RPM, in Debian.
+//! Package names of Alpine, of distributions with RPM and of older Debian releases, in Debian 13.
 //!
 //! Only names that differ and are common are in the tables. What is made for building keeps its meaning by its ending
 //! (`-dev`, `-devel`), so that a missing counterpart there costs no more than a message.
+
+mod renamed;
 
 /// A family of distributions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,7 @@ pub(super) enum Counterpart {
 /// Returns what the package of a distribution is in Debian.
 pub(super) fn debian_name(family: Family, name: &str) -> Counterpart {
     let table = match family {
-        Family::Debian => return Counterpart::Same,
+        Family::Debian => return renamed::today(name).map_or(Counterpart::Same, Counterpart::Known),
         Family::Alpine => ALPINE,
         Family::Rpm => RPM,
     };

@@ -4,7 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::Command;
 
 use super::shell::{self, Setting, Simple, absolute};
-use super::{Declared, RunCommand, Told};
+use super::{Declared, PlacedSource, RunCommand, Told};
 use crate::command;
 
 /// A script of the project that ENTRYPOINT or CMD runs.
@@ -46,6 +46,19 @@ impl EntryScript {
                 found.push((program, package));
             }
         }
+        found
+    }
+
+    /// Programs of the build that the script starts others with: `poetry run gunicorn …`. Images do without them.
+    pub fn runners(&self) -> Vec<&str> {
+        let named = self.commands.iter().filter_map(|command| {
+            let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
+            let rest = super::without_runner(&words);
+            (rest.len() < words.len()).then(|| command.words[0].as_str())
+        });
+        let mut found: Vec<&str> = named.filter(|name| !name.contains('/') && *name != "sudo").collect();
+        found.sort_unstable();
+        found.dedup();
         found
     }
 
@@ -126,6 +139,19 @@ pub(super) fn find(declared: &Declared, read: &dyn Fn(&Utf8Path) -> Option<Strin
     })
 }
 
+/// Reads a start command that only a shell understands, as the script that it is.
+pub(crate) fn inline(declared: &Declared, text: &str, interpreter: &str) -> EntryScript {
+    let cwd = declared.workdir.as_ref().map_or("/", |told| told.value.as_str()).to_owned();
+    let variables = declared.env.iter().map(|told| told.value.clone()).collect();
+    let script = shell::read(text, &Setting { variables, cwd });
+    EntryScript {
+        interpreter: interpreter.to_owned(),
+        commands: script.commands.into_iter().map(command_of).collect(),
+        opaque: script.opaque,
+        ..EntryScript::default()
+    }
+}
+
 fn command_of(simple: Simple) -> RunCommand {
     RunCommand {
         in_image: true,
@@ -189,6 +215,33 @@ fn in_project(declared: &Declared, cwd: &str, program: &str) -> Vec<(Utf8PathBuf
             places.push((pair.source.join(rest), wanted.clone()));
         }
     }
+    // COPY of the whole project
+    for placed in declared.placed.iter().rev() {
+        let whole = placed.sources.iter().any(|source| match source {
+            PlacedSource::Path(path) => matches!(path.trim_matches('/'), "" | "."),
+            _ => false,
+        });
+        let rest = wanted.strip_prefix(placed.dest.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/'));
+        places.extend(rest.filter(|_| whole && is_path).map(|rest| (Utf8PathBuf::from(rest), wanted.clone())));
+    }
+    // COPY from a stage that has it from the project: under which path, only the project can tell
+    for told in declared.copies_from.iter().rev().filter(|told| told.value.stage.is_some() && told.value.in_image) {
+        for source in &told.value.sources {
+            let source = Utf8Path::new(source.trim_matches('/'));
+            let same = source.file_name() == Some(name);
+            let folder = told.value.dest.trim_end_matches('/');
+            let target =
+                if wanted.starts_with(&format!("{folder}/")) { format!("{folder}/{name}") } else { folder.to_owned() };
+            if same && (target == wanted || !is_path) {
+                let mut path = Some(source);
+                while let Some(below) = path {
+                    places.push((below.to_owned(), target.clone()));
+                    path = below.components().next().and_then(|first| below.strip_prefix(first.as_str()).ok());
+                    path = path.filter(|below| !below.as_str().is_empty());
+                }
+            }
+        }
+    }
     let below = wanted.strip_prefix(cwd.trim_end_matches('/')).and_then(|below| below.strip_prefix('/'));
     places.extend(below.filter(|_| is_path).map(|below| (Utf8PathBuf::from(below), wanted.clone())));
     places
@@ -235,11 +288,16 @@ mod tests {
                 "docker/start.sh",
                 "/opt/docker/start.sh",
             ),
+            ("COPY . .\nWORKDIR /app/src\nENTRYPOINT [\"/app/bin/start.sh\"]", "bin/start.sh", "/app/bin/start.sh"),
             ("COPY start.sh /go\nCMD [\"/bin/sh\", \"-e\", \"/go\", \"x\"]", "start.sh", "/go"),
         ] {
             let found = script(dockerfile, "#!/bin/sh\nexec \"$@\"\n").expect(dockerfile);
             assert_eq!((found.path.as_str(), found.in_image.as_str()), (path, in_image), "{dockerfile}");
         }
+        let from_stage = "WORKDIR /app\nFROM python AS built\nCOPY . /src\nFROM python\nCOPY --from=built /src/start.sh /app/\nENTRYPOINT [\"/app/start.sh\"]";
+        let found = script(from_stage, "#!/bin/sh\nexec \"$@\"\n").unwrap();
+        // whatever ends like that is there in this test
+        assert_eq!((found.path.as_str(), found.in_image.as_str()), ("src/start.sh", "/app/start.sh"));
         assert_eq!(script("COPY . .\nCMD [\"./start.sh\"]", "#!/usr/bin/env python3\n"), None);
         assert_eq!(script("COPY . .\nCMD [\"python\", \"start.py\"]", ""), None);
         assert_eq!(script("COPY . .\nCMD ./start.sh && true", ""), None);

@@ -94,3 +94,12 @@ fn a_file_without_stages_tells_nothing() {
     assert_eq!(Evidence::read("RUN true\n"), Evidence::default());
     assert_eq!(Evidence::read(""), Evidence::default());
 }
+
+#[test]
+fn a_port_that_the_platform_chooses_is_noticed() {
+    let asks = |text: &str| Evidence::read(&format!("FROM python\n{text}\n")).declared.asks_for_port();
+    assert!(asks("CMD exec gunicorn --bind :$PORT main:app"));
+    assert!(asks("CMD [\"sh\", \"-c\", \"uvicorn main:app --port ${PORT}\"]"));
+    assert!(!asks("ENV PORT=80\nCMD exec gunicorn --bind :$PORT main:app"));
+    assert!(!asks("CMD exec gunicorn --bind :${PORT:-8080} main:app"));
+}

@@ -77,7 +77,9 @@ pub(super) fn render(
             profile
                 .found
                 .iter()
-                .filter(|found| found.what.starts_with("the entry script "))
+                .filter(|found| {
+                    ["the entry script ", "the list of commands "].iter().any(|start| found.what.starts_with(start))
+                })
                 .map(|found| found.what.clone()),
         );
     }
@@ -107,7 +109,7 @@ pub(super) fn render(
         build => steps(&profile.build),
         compile => compile.join(" "),
         runtime_comment => if script.is_some() {
-            "the image: Python, the dependencies and the program; the shell is for the entry script".to_owned()
+            "the image: Python, the dependencies and the program; the shell starts the program".to_owned()
         } else {
             runtime.comment
         },

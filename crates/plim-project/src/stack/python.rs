@@ -17,7 +17,7 @@ use plim_dockerfile::ignore::Patterns;
 use crate::error::DetectError;
 use crate::evidence::{Declared, Ecosystem, Purpose, RunCommand};
 use crate::folder::Folder;
-use crate::project::{Choices, Finding, Native, Replaced, StackKind, StackProfile};
+use crate::project::{Choices, Finding, Native, Replaced, StackKind, StackProfile, Step};
 
 use artifacts::Layout;
 use install::Plan;
@@ -92,7 +92,15 @@ pub(crate) fn profile(
         }
     }
 
-    let (port, why) = port::find(&context, &start, &sources);
+    if let Some((step, why)) = static_files(&context, &sources, &workdir) {
+        found.push(Finding::new("Django's static files are collected", why));
+        build.push(step);
+    }
+    for runner in &start.runners {
+        build.push(runner_step(runner, &start.origin));
+    }
+
+    let (port, why) = port::find(&context, &start, &sources, &layout);
     if let Some(port) = port {
         found.push(Finding::new(format!("port {port}"), why));
     }
@@ -144,6 +152,32 @@ pub(crate) fn profile(
         carry: choices.carry.clone(),
         found,
     })
+}
+
+/// What platforms that know no Dockerfile do for Django: collect the static files, where the settings say where to. Where there
+/// is a Dockerfile, it decides.
+fn static_files(context: &Context<'_>, sources: &Sources, workdir: &str) -> Option<(Step, String)> {
+    let (manage, _) = sources.manage.as_ref().filter(|_| context.declared.base.is_none())?;
+    let why = sources.find("STATIC_ROOT =")?;
+    // settings want a key before they do anything; the files do not depend on it
+    let command = format!(
+        "cd {workdir} && PYTHONPATH={DEPS} SECRET_KEY=of-the-build python3 {manage} collectstatic --noinput || \\\n    echo 'the static files were not collected: the settings need more than there is in a build' >&2"
+    );
+    let comment = "the static files of Django and its applications, in the folder that the settings name".to_owned();
+    Some((Step { command, caches: Vec::new(), comment, why: why.clone() }, why))
+}
+
+/// A stand-in for `poetry run` and the like in a script: the dependencies are installed for the image's interpreter, so
+/// that all it has to do is to run what follows.
+fn runner_step(name: &str, why: &str) -> Step {
+    Step {
+        command: format!(
+            "mkdir -p {DEPS}/bin && \\\n    printf '%s\\n' '#!/bin/sh' shift 'while [ \"${{1#--}}\" != \"$1\" ]; do shift; done' 'exec \"$@\"' \\\n        > {DEPS}/bin/{name} && \\\n    chmod 755 {DEPS}/bin/{name}"
+        ),
+        caches: Vec::new(),
+        comment: format!("the start calls `{name} run`, which in the image only has to run what follows"),
+        why: why.to_owned(),
+    }
 }
 
 /// Conda brings a Python and libraries of its own; nothing of it can be installed beside Debian's.

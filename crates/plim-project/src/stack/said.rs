@@ -3,11 +3,12 @@
 use camino::Utf8Path;
 use plim_dockerfile::Command;
 
-use crate::command::{self, Plain};
+use crate::command::{self, NeedsShell, Plain};
 use crate::error::DetectError;
 use crate::evidence::Declared;
 use crate::folder::Folder;
 use crate::project::{Choices, Finding};
+use crate::stack::script::KeptList;
 
 /// A start command as it is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) struct Said {
     pub(super) env: Vec<(String, String)>,
     /// Where it is written.
     pub(super) origin: String,
+    /// The list of commands that it is the last of, where that keeps its shell.
+    pub(super) list: Option<KeptList>,
     /// What was concluded on the way.
     pub(super) found: Vec<Finding>,
 }
@@ -35,6 +38,8 @@ pub(super) struct Places<'a> {
     pub(super) idle: &'a [&'a str],
     /// The command that is suggested where nothing better is known.
     pub(super) suggestion: &'a str,
+    /// Whether a list of commands may keep its shell.
+    pub(super) keeps_lists: bool,
 }
 
 impl Places<'_> {
@@ -52,7 +57,7 @@ impl Places<'_> {
             (Some(entrypoint), cmd) => {
                 let origin = at(entrypoint.line);
                 match &entrypoint.value {
-                    Command::Shell(text) => return self.shell(&text.value, &origin).map(Some),
+                    Command::Shell(text) => return self.shell(&text.value, "sh", &origin).map(Some),
                     Command::Exec(words) if words.is_empty() => {}
                     Command::Exec(words) => {
                         let mut all = exec(words);
@@ -69,7 +74,7 @@ impl Places<'_> {
             (None, Some(cmd)) => {
                 let origin = at(cmd.line);
                 match &cmd.value {
-                    Command::Shell(text) => return self.shell(&text.value, &origin).map(Some),
+                    Command::Shell(text) => return self.shell(&text.value, "sh", &origin).map(Some),
                     Command::Exec(words) if words.is_empty() => {}
                     Command::Exec(words) => {
                         if let Some(said) = self.exec(exec(words), 0, &origin)? {
@@ -82,7 +87,7 @@ impl Places<'_> {
         }
         let Some(text) = self.folder.text("Procfile") else { return Ok(None) };
         let web = text.lines().enumerate().find_map(|(index, line)| Some((index + 1, line.strip_prefix("web:")?)));
-        web.map(|(line, text)| self.shell(text, &format!("Procfile:{line}"))).transpose()
+        web.map(|(line, text)| self.shell(text, "sh", &format!("Procfile:{line}"))).transpose()
     }
 
     /// Returns words of an exec form as a start command; nothing for what an image starts when nobody says anything.
@@ -92,7 +97,8 @@ impl Places<'_> {
             && flag.starts_with('-')
             && flag.ends_with('c')
         {
-            return self.shell(text, origin).map(Some);
+            let interpreter = if shell.ends_with("bash") { "bash" } else { "sh" };
+            return self.shell(text, interpreter, origin).map(Some);
         }
         if matches!(words.as_slice(), [one] if self.idle.contains(&one.as_str())) {
             return Ok(None);
@@ -100,8 +106,34 @@ impl Places<'_> {
         Ok(Some(said(Plain { words, ..Plain::default() }, fixed, origin)))
     }
 
-    fn shell(&self, text: &str, origin: &str) -> Result<Said, DetectError> {
-        Ok(said(self.plain(text, origin)?, 0, origin))
+    /// A command for a shell: without one if that can be, or else with it, if it is a list.
+    fn shell(&self, text: &str, interpreter: &str, origin: &str) -> Result<Said, DetectError> {
+        match self.plain(text, origin) {
+            Ok(plain) => Ok(said(plain, 0, origin)),
+            Err(error) => match &error {
+                DetectError::Shell { reason: reason @ NeedsShell::Operator('&' | ';' | '\n'), .. }
+                    if self.keeps_lists =>
+                {
+                    self.list(text.trim(), interpreter, reason, origin).ok_or(error)
+                }
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Returns the last command of a list that keeps its shell; nothing if it is not certain what the list does.
+    fn list(&self, text: &str, interpreter: &str, reason: &NeedsShell, origin: &str) -> Option<Said> {
+        let plain = self.plain(command::last_of_list(text), origin).ok()?;
+        let list = KeptList::of(self.declared, text, interpreter, &plain, reason)?;
+        let mut found = vec![list.found(&plain.words, origin)];
+        // the shell reads variables itself: those that only plim gave a value
+        let told = |name: &str| self.declared.env.iter().any(|told| told.value.0 == name);
+        let env: Vec<(String, String)> = plain.replaced.into_iter().filter(|(name, _)| !told(name)).collect();
+        found.extend(env.iter().map(|(name, value)| {
+            Finding::new(format!("${name} in the start command is {value}, unless a container is told another"), origin)
+        }));
+        let (words, _) = without_init(plain.words, 0);
+        Some(Said { words, fixed: 0, env, origin: origin.to_owned(), list: Some(list), found })
     }
 
     /// Splits the shell form, with the variables that the author's Dockerfile or a flag gives a value.
@@ -113,9 +145,14 @@ impl Places<'_> {
                 Some(told.value.1.clone())
             })
         };
-        command::plain(text, &value).map_err(|reason| {
+        // platforms that set PORT say which one; without them any will do
+        let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
+        let known = match command::plain(text, &value) {
+            Err(NeedsShell::Variable(name)) if name == "PORT" => command::plain(text, &guess),
+            known => known,
+        };
+        known.map_err(|reason| {
             let last = command::last_of_list(text);
-            let guess = |name: &str| value(name).or_else(|| (name == "PORT").then(|| "8080".to_owned()));
             let plain = command::plain(last, &guess).ok().map(|plain| command::quote(&plain.words));
             DetectError::Shell {
                 command: text.trim().to_owned(),
@@ -133,7 +170,7 @@ fn said(plain: Plain, fixed: usize, origin: &str) -> Said {
     });
     let found = found.collect();
     let (words, fixed) = without_init(plain.words, fixed);
-    Said { words, fixed, env: plain.env, origin: origin.to_owned(), found }
+    Said { words, fixed, env: plain.env, origin: origin.to_owned(), list: None, found }
 }
 
 /// Drops the small init programs that only forward signals: a runtime has its own (`--init`), and the program is started

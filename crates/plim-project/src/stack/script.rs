@@ -1,10 +1,11 @@
-//! A start that is a shell script of the project: it is kept, with the shell and the programs that it calls.
+//! A start that is a shell script of the project, or a list of commands: it is kept, with the shell and the programs that it calls.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use plim_dockerfile::Command;
 
-use crate::command;
-use crate::evidence::{Declared, EntryScript};
+use crate::command::{self, NeedsShell, Plain};
+use crate::error::DetectError;
+use crate::evidence::{self, Declared, EntryScript};
 use crate::project::{Choices, Finding};
 
 /// The script that the author's image starts with.
@@ -28,6 +29,83 @@ pub(super) struct KeptScript {
     pub(super) path: Utf8PathBuf,
     pub(super) in_image: String,
     pub(super) found: Vec<Finding>,
+}
+
+/// A list of commands such as `migrate && serve` as the new image starts it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KeptList {
+    /// The shell, `-c`, the list.
+    pub(super) words: Vec<String>,
+    /// Debian packages of the programs that it calls, with what for.
+    pub(super) packages: Vec<(String, String)>,
+    /// The list as a script.
+    pub(super) script: EntryScript,
+    /// The list as written.
+    text: String,
+    /// Why it needs a shell.
+    reason: Option<NeedsShell>,
+}
+
+impl KeptList {
+    /// Returns the list, of which `last` is the last command, if it is certain what it does.
+    pub(super) fn of(
+        declared: &Declared,
+        text: &str,
+        interpreter: &str,
+        last: &Plain,
+        reason: &NeedsShell,
+    ) -> Option<Self> {
+        let script = evidence::inline(declared, text, interpreter);
+        if script.opaque || script.commands.len() < 2 {
+            return None;
+        }
+        // the server takes the place of the shell, so that it hears of the end
+        let written = command::last_of_list(text);
+        let before = text.strip_suffix(written)?;
+        let exec = last.env.is_empty() && !written.starts_with("exec ");
+        let kept = if exec { format!("{before}exec {written}") } else { text.to_owned() };
+        let packages =
+            script.packages().into_iter().map(|(_, package)| (package.to_owned(), "the start command".to_owned()));
+        Some(Self {
+            words: vec![shell_of(interpreter).to_owned(), "-c".to_owned(), kept],
+            packages: packages.collect(),
+            script,
+            text: text.to_owned(),
+            reason: Some(reason.clone()),
+        })
+    }
+
+    /// Says what the list costs; `last` is what it ends with.
+    pub(super) fn found(&self, last: &[String], origin: &str) -> Finding {
+        let shown = shown(&self.script.packages());
+        let last = command::quote(last).replace('\'', "\"");
+        Finding::new(
+            format!(
+                "the list of commands that starts the program keeps {shown} in the image: --start '{last}' would do without, and without what comes before"
+            ),
+            origin,
+        )
+    }
+
+    /// The error for a list that ends with something that is no program of the project.
+    pub(super) fn refused(self, last: &[String], origin: String) -> DetectError {
+        DetectError::Shell {
+            command: self.text,
+            origin,
+            reason: self.reason.unwrap_or(NeedsShell::Empty),
+            suggestion: Some(command::quote(last)),
+        }
+    }
+}
+
+fn shell_of(interpreter: &str) -> &'static str {
+    if interpreter == "bash" { "/bin/bash" } else { "/bin/sh" }
+}
+
+/// Programs with the packages that they are from, for people.
+fn shown<P: std::fmt::Display>(packages: &[(P, &str)]) -> String {
+    let shown: Vec<String> = packages.iter().map(|(program, package)| format!("{program} ({package})")).collect();
+    shown.join(", ")
 }
 
 impl<'a> Entry<'a> {
@@ -82,12 +160,10 @@ impl<'a> Entry<'a> {
             }
             _ => script.in_image.clone(),
         };
-        let shell = if script.interpreter == "bash" { "/bin/bash" } else { "/bin/sh" };
-        let mut words = vec![shell.to_owned(), in_image.clone()];
+        let mut words = vec![shell_of(&script.interpreter).to_owned(), in_image.clone()];
         words.extend(self.arguments.iter().cloned());
         let mut packages = script.packages();
         packages.retain(|(program, _)| !language.contains(&program.as_str()));
-        let shown: Vec<String> = packages.iter().map(|(program, package)| format!("{program} ({package})")).collect();
         let instead = script.last.as_deref().filter(|last| !script.ends_with_exec_args && !last.is_empty());
         let instead = instead.map_or_else(
             || "a start command without it".to_owned(),
@@ -95,7 +171,7 @@ impl<'a> Entry<'a> {
         );
         let name = &script.path;
         let mut found = vec![Finding::new(
-            format!("the entry script {name} keeps {} in the image: {instead} would do without", shown.join(", ")),
+            format!("the entry script {name} keeps {} in the image: {instead} would do without", shown(&packages)),
             self.origin.clone(),
         )];
         let root = script.needs_root();

@@ -96,15 +96,28 @@ fn no_start() {
 }
 
 #[test]
+fn a_list_of_commands_that_ends_in_another_program() {
+    let folder = Folder::with(&[
+        ("requirements.txt", "django\ngunicorn\n"),
+        ("manage.py", "DJANGO_SETTINGS_MODULE\n"),
+        ("Dockerfile", "FROM python:3.13\nCOPY . .\nCMD python manage.py migrate && nginx\n"),
+    ]);
+    assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
+    error: the start command `python manage.py migrate && nginx` (Dockerfile:3) needs a shell: it uses `&`
+    hint: the image starts the program directly; say how with `--start 'nginx'`, or with `[project] start = …` in plim.toml; or put the commands into a script of the project that CMD runs, which is kept with its shell
+    ");
+}
+
+#[test]
 fn a_command_that_needs_a_shell() {
     let folder = Folder::with(&[
         ("requirements.txt", "django\ngunicorn\n"),
         ("manage.py", "DJANGO_SETTINGS_MODULE\n"),
-        ("Dockerfile", "FROM python:3.13\nCOPY . .\nCMD python manage.py migrate && gunicorn shop.wsgi\n"),
+        ("Dockerfile", "FROM python:3.13\nCOPY . .\nCMD python manage.py migrate && gunicorn shop.wsgi > /log\n"),
     ]);
     assert_snapshot!(told(&folder.detect().unwrap_err()), @r"
-    error: the start command `python manage.py migrate && gunicorn shop.wsgi` (Dockerfile:3) needs a shell: it uses `&`
-    hint: the image starts the program directly; say how with `--start 'gunicorn shop.wsgi'`, or with `[project] start = …` in plim.toml; or put the commands into a script of the project that CMD runs, which is kept with its shell
+    error: the start command `python manage.py migrate && gunicorn shop.wsgi > /log` (Dockerfile:3) needs a shell: it uses `&`
+    hint: say how to start the program without a shell with `--start 'python -m …'`, or with `[project] start = …` in plim.toml; or put the commands into a script of the project that CMD runs, which is kept with its shell
     ");
 }
 

@@ -53,3 +53,38 @@ fn a_script_that_needs_root_is_noted() {
         rewrite.dockerfile
     );
 }
+
+#[test]
+fn a_list_of_commands_keeps_its_shell() {
+    let folder = project(
+        "",
+        "CMD [\"sh\", \"-c\", \"poetry run alembic upgrade head && poetry run uvicorn app.main:app --port 8001\"]",
+    );
+    let project = folder.detect().unwrap();
+    let stack = &project.stacks[0];
+    let list = "poetry run alembic upgrade head && exec poetry run uvicorn app.main:app --port 8001";
+    assert_eq!(stack.start, ["/bin/sh", "-c", list]);
+    assert_eq!((stack.port, stack.system.as_slice()), (Some(8001), &["dash".to_owned()][..]));
+    let dockerfile = folder.rewrite().dockerfile;
+    assert!(dockerfile.contains("> /deps/bin/poetry && "), "{dockerfile}");
+    assert!(dockerfile.contains(&format!("ENTRYPOINT [\"/bin/sh\", \"-c\", \"{list}\"]")), "{dockerfile}");
+}
+
+#[test]
+fn the_shell_of_a_list_reads_the_port_itself() {
+    let folder = project("", "CMD alembic upgrade head && uvicorn app.main:app --reload --port $PORT");
+    let project = folder.detect().unwrap();
+    let stack = &project.stacks[0];
+    assert_eq!(stack.start[2], "alembic upgrade head && exec uvicorn app.main:app --reload --port $PORT");
+    assert_eq!((stack.entrypoint, stack.port), (3, Some(8080)));
+    assert!(stack.env.contains(&("PORT".to_owned(), "8080".to_owned())), "{:?}", stack.env);
+    let found = crate::findings(&project);
+    assert!(found.contains("$PORT in the start command is 8080, unless a container is told another"), "{found}");
+    assert!(!found.contains("because no shell reads it") && !found.contains("is left out"), "{found}");
+}
+
+#[test]
+fn the_port_of_a_script_is_that_of_the_server_in_it() {
+    let folder = project("#!/bin/sh\nexec uvicorn app.main:app --port ${PORT:-8002}\n", "CMD [\"docker/start.sh\"]");
+    assert_eq!(folder.detect().unwrap().stacks[0].port, Some(8002));
+}

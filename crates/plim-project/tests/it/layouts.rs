@@ -142,6 +142,22 @@ fn django_with_gunicorn_and_system_packages() {
 }
 
 #[test]
+fn static_files_of_django_are_collected_where_no_dockerfile_does() {
+    let files = [
+        ("requirements.txt", "django\ngunicorn\n"),
+        ("manage.py", "os.environ.setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings\")\n"),
+        ("shop/__init__.py", ""),
+        ("shop/settings.py", "STATIC_ROOT = BASE_DIR / \"staticfiles\"\n"),
+        ("shop/wsgi.py", "application = get_wsgi_application()\n"),
+        ("Dockerfile", "FROM python:3.13\nCOPY . .\nCMD gunicorn shop.wsgi\n"),
+    ];
+    let collects =
+        |files: &[(&str, &str)]| Folder::with(files).rewrite().dockerfile.contains("manage.py collectstatic");
+    assert!(collects(&files[..5]));
+    assert!(!collects(&files));
+}
+
+#[test]
 fn procfile() {
     let folder = Folder::with(&[
         ("requirements.txt", "flask\ngunicorn\n"),
@@ -149,15 +165,9 @@ fn procfile() {
         ("Procfile", "release: python migrate.py\nweb: gunicorn shop:app --bind 0.0.0.0:$PORT\n"),
         ("shop.py", "import flask\napp = flask.Flask(__name__)\n"),
     ]);
-    let error = folder.detect().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the start command `gunicorn shop:app --bind 0.0.0.0:$PORT` (Procfile:2) needs a shell: it uses the variable $PORT"
-    );
-    assert_eq!(
-        error.hint().unwrap(),
-        "the image starts the program directly; say how with `--start 'gunicorn shop:app --bind 0.0.0.0:8080'`, or with `[project] start = …` in plim.toml"
-    );
+    let project = folder.detect().unwrap();
+    assert_eq!(project.stacks[0].start, ["python3", "-m", "gunicorn", "shop:app", "--bind", "0.0.0.0:8080"]);
+    assert!(findings(&project).contains("$PORT in the start command is fixed to 8080"), "{}", findings(&project));
     let project = folder.detect_with(&Choices { port: Some(9000), ..Choices::default() }).unwrap();
     assert_eq!(project.stacks[0].start, ["python3", "-m", "gunicorn", "shop:app", "--bind", "0.0.0.0:9000"]);
     assert_eq!((project.stacks[0].port, project.stacks[0].version.as_str()), (Some(9000), "3.11"));

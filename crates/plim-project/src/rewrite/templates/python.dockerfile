@@ -59,8 +59,8 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash {{ compile }} ||
 
 {% if programs %}
 
-# the entry script calls programs of the dependencies and `python`: they run with the interpreter of the image
-#~ the start is a script
+# the shell that starts the program calls programs of the dependencies and `python`: they run with the interpreter of the image
+#~ a shell starts the program
 RUN mkdir -p {{ deps }}/bin && ln -sf {{ programs }} {{ deps }}/bin/python && \
     find {{ deps }}/bin -type f -exec sed -i '1s|^#!.*python.*|#!{{ programs }}|' {} +
 {% endif %}

@@ -160,7 +160,7 @@ fn app_in(line: &str) -> Option<(&str, &'static str, Interface)> {
 }
 
 /// Returns the number in `port=8080`, `port: int = 8080`, `PORT = 8080`, `get("PORT", 8080)` and `get("PORT", "8080")`.
-fn port_in(line: &str) -> Option<u16> {
+pub(super) fn port_in(line: &str) -> Option<u16> {
     let lower = line.split('#').next()?.to_ascii_lowercase();
     lower.match_indices("port").find_map(|(at, word)| {
         // not in the middle of a word such as "import"

@@ -30,6 +30,10 @@ pub(super) struct Start {
     pub(super) origin: String,
     /// Environment set in front of the command.
     pub(super) env: Vec<(String, String)>,
+    /// The command that serves in the end, where a shell starts it: as `words` without the shell.
+    pub(super) serves: Vec<String>,
+    /// Programs of the build that the script calls, which only run what follows (`poetry run`).
+    pub(super) runners: Vec<String>,
     /// The folder with the modules, relative to the working directory, when Python would not look there by itself.
     pub(super) search_path: Option<String>,
     /// Debian packages that it needs, with what for.
@@ -42,8 +46,14 @@ pub(super) struct Start {
 impl Start {
     /// The module that is run with `-m`.
     pub(super) fn module(&self) -> Option<&str> {
-        let at = self.words.iter().position(|word| word == "-m")?;
-        self.words.get(at + 1).map(String::as_str)
+        let words = self.served();
+        let at = words.iter().position(|word| word == "-m")?;
+        words.get(at + 1).map(String::as_str)
+    }
+
+    /// The command that serves in the end.
+    pub(super) fn served(&self) -> &[String] {
+        if self.serves.is_empty() { &self.words } else { &self.serves }
     }
 }
 
@@ -84,6 +94,7 @@ fn places<'a>(scope: &Scope<'a>) -> Places<'a> {
         choices: context.choices,
         idle: &["python", "python3", "bash", "sh", "/bin/bash", "/bin/sh"],
         suggestion: "",
+        keeps_lists: true,
     }
 }
 
@@ -102,8 +113,11 @@ fn exec_form(scope: &Scope<'_>, words: Vec<String>, fixed: usize, origin: &str) 
     places(scope).exec(words, fixed, origin)?.map(|said| interpreted(scope, said)).transpose()
 }
 
-/// Makes what is said a command of the interpreter.
-fn interpreted(scope: &Scope<'_>, said: Said) -> Result<Start, DetectError> {
+/// Makes what is said a command of the interpreter, or of the shell that starts it.
+fn interpreted(scope: &Scope<'_>, mut said: Said) -> Result<Start, DetectError> {
+    if let Some(list) = said.list.take() {
+        return script::list(scope, said, list);
+    }
     let plain = Plain { words: said.words, env: said.env, replaced: Vec::new() };
     let mut start = form::interpreted(scope, &plain, said.fixed, &said.origin)?;
     start.found.splice(0..0, said.found);

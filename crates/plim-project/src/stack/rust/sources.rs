@@ -109,7 +109,10 @@ impl Sources {
             let place = || format!("{file}:{}", index + 1);
             if let Some(port) = port_of_unspecified(line) {
                 self.ports[0].push((port, place()));
-            } else if let Some(port) = port_beside_word(line).or_else(|| port_of_option(&lines, index)) {
+            } else if let Some(port) = port_beside_word(line)
+                .or_else(|| port_of_option(&lines, index))
+                .or_else(|| port_of_variable(&lines, index))
+            {
                 self.ports[1].push((port, place()));
             }
         }
@@ -244,6 +247,27 @@ fn port_of_option(lines: &[&str], index: usize) -> Option<u16> {
     None
 }
 
+/// The default of a variable such as PORT that is read by a statement of several lines: `match env::var("PORT") { … Err(_) =>
+/// 3000 }`, or a chain that ends in `unwrap_or(3000)`.
+fn port_of_variable(lines: &[&str], index: usize) -> Option<u16> {
+    /// The most lines that a statement takes.
+    const FAR: usize = 8;
+    let (_, first) = lines[index].split_once("env::var")?;
+    let name = first.split('"').nth(1)?;
+    if !(name == "PORT" || name.ends_with("_PORT")) {
+        return None;
+    }
+    let statement = lines[index + 1..].iter().take(FAR).map(|line| line.split("//").next().unwrap_or(line));
+    let mut ended = first.trim_end().ends_with(';');
+    let statement = statement.take_while(|line| !std::mem::replace(&mut ended, line.trim_end().ends_with(';')));
+    [first].into_iter().chain(statement).find_map(|line| {
+        let (_, rest) = line.split_once("unwrap_or").or_else(|| line.split_once("=>"))?;
+        let number = rest.trim_start_matches(|c: char| !c.is_ascii_digit() && !c.is_ascii_uppercase());
+        let end = number.find(|c: char| !c.is_ascii_digit() && c != '_').unwrap_or(number.len());
+        number[..end].replace('_', "").parse().ok().filter(|port| *port >= 80 && !FOREIGN.contains(port))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -291,6 +315,23 @@ mod tests {
         assert_eq!(of("#[arg(default_value = \"1\")]\nthreads: u8,\n\npub port: u16,"), None);
         assert_eq!(of("Arg::new(\"port\")\n    .long(\"port\")\n    .default_value(\"8000\"),"), Some(8000));
         assert_eq!(of("Arg::new(\"port\")\n    .long(\"port\"),\nArg::new(\"n\").default_value(\"8\")"), None);
+    }
+
+    #[test]
+    fn variables_have_their_default_on_another_line() {
+        let of = |text: &str| {
+            let lines: Vec<&str> = text.lines().collect();
+            (0..lines.len()).find_map(|index| port_of_variable(&lines, index))
+        };
+        let arms =
+            "let port = match env::var(\"PORT\") {\n    Ok(text) => text.parse().unwrap(),\n    Err(_) => 3000,\n};";
+        assert_eq!(of(arms), Some(3000));
+        assert_eq!(
+            of("let p = std::env::var(\"APP_PORT\")\n    .unwrap_or_else(|_| \"3_001\".into())\n    .parse();"),
+            Some(3001)
+        );
+        assert_eq!(of("let p = env::var(\"PORT\").unwrap();\nlet n = x.unwrap_or(3000);"), None);
+        assert_eq!(of("let p = env::var(\"DB_PORT\")\n.unwrap_or(\"5432\".into());"), None);
     }
 
     proptest! {

@@ -34,6 +34,7 @@ pub(super) fn said(context: &Context<'_>) -> Result<Option<Said>, DetectError> {
         choices: context.choices,
         idle: &["bash", "sh", "/bin/bash", "/bin/sh"],
         suggestion: "NAME ARGUMENT",
+        keeps_lists: false,
     };
     places.said()
 }

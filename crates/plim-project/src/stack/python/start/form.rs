@@ -152,7 +152,7 @@ fn without_development(start: &mut Start, origin: &str) {
 /// Returns the folder that must be on the module search path, if the command names a module that is not in the working
 /// directory but in a folder of it.
 pub(super) fn search_path(scope: &Scope<'_>, start: &Start) -> Option<String> {
-    let names_folder = start.words.iter().any(|word| {
+    let names_folder = start.served().iter().any(|word| {
         ["--app-dir", "--chdir", "--pythonpath"]
             .iter()
             .any(|option| word == option || word.starts_with(&format!("{option}=")))
@@ -160,7 +160,7 @@ pub(super) fn search_path(scope: &Scope<'_>, start: &Start) -> Option<String> {
     if names_folder {
         return None;
     }
-    let candidates = start.words.iter().skip(1).filter_map(|word| {
+    let candidates = start.served().iter().skip(1).filter_map(|word| {
         let module = word.split(':').next().unwrap_or(word);
         let module = module.strip_prefix("import sys; from ").and_then(|rest| rest.split(' ').next()).unwrap_or(module);
         let valid = !module.is_empty() && module.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
