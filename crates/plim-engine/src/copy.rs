@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 use plim_oci::archive::Archive;
-use plim_oci::copy::{self as transfer, Options};
+use plim_oci::copy::{self as transfer, CopyReport, Options};
 use plim_oci::layout::Layout;
 use plim_oci::location::Location;
 use plim_oci::{BlobsMut as _, Descriptor, Events, Platform, Reference, archive};
@@ -63,16 +63,16 @@ pub fn copy(workspace: &Workspace, request: &CopyRequest, events: &dyn Events) -
         }
         Location::OciArchive { file, tag } => {
             write_file(file, |out| Ok(archive::write_oci(blobs, root, tag.as_deref(), out)?))
-                .map(|()| Moved::new(name, root, Default::default()))
+                .map(|()| Moved::new(name, root, CopyReport::default()))
         }
         Location::DockerArchive { file, reference } => opened.image().and_then(|image| {
             let names: Vec<_> = reference.iter().cloned().collect();
             write_file(file, |out| Ok(archive::write_docker(blobs, &image, &names, out)?))?;
-            Ok(Moved::new(name, root, Default::default()))
+            Ok(Moved::new(name, root, CopyReport::default()))
         }),
         Location::Stdio => archive::write_oci(blobs, root, None, &mut std::io::stdout().lock())
             .map_err(Failure::from)
-            .map(|()| Moved::new(name, root, Default::default())),
+            .map(|()| Moved::new(name, root, CopyReport::default())),
         Location::RootFs(_) => Err(Failure::tool("an image cannot be copied to rootfs:")
             .hint("`plim build --output type=local` writes a directory")),
     };

@@ -74,7 +74,7 @@ pub fn bytes(blobs: &dyn Blobs, descriptor: &Descriptor, what: &'static str) -> 
         return Err(malformed(blobs, what, descriptor, &format!("{} bytes are too many", descriptor.size)));
     }
     let mut content = Vec::with_capacity(descriptor.size as usize);
-    blobs.open(&descriptor)?.take(descriptor.size + 1).read_to_end(&mut content).map_err(|source| BlobError::Io {
+    blobs.open(descriptor)?.take(descriptor.size + 1).read_to_end(&mut content).map_err(|source| BlobError::Io {
         action: "read",
         path: format!("{what} {} from {}", descriptor.digest, blobs.place()),
         source,

@@ -51,7 +51,7 @@ pub(crate) fn load(context: &Context<'_>, args: &Load) -> Result<Outcome, Failur
     let names = copy::load(&workspace, &args.file, args.tag.as_deref(), &context.progress())?;
     context
         .printer
-        .answer(&names.iter().map(|name| format!("{name}\n")).collect::<String>())
+        .answer(&(names.join("\n") + "\n"))
         .map_err(|error| Failure::caused("failed to write to standard output", &error))?;
     if let Some(name) = names.first() {
         context.printer.next_step(&format!("plim analyze {name}"));

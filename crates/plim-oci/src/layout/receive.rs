@@ -288,9 +288,9 @@ mod tests {
         let (mut bytes, descriptor) = content();
         for damage in ["changed", "cut"] {
             if damage == "changed" {
-                bytes[7] ^= 1
+                bytes[7] ^= 1;
             } else {
-                bytes.truncate(2_000_000)
+                bytes.truncate(2_000_000);
             }
             let open = |_| Ok(Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>);
             let mut receiver = layout.receive(&descriptor, &open).unwrap().unwrap();

@@ -75,7 +75,7 @@ fn needed(layout: &Layout) -> Result<HashSet<Digest>, BlobError> {
 /// Marks a manifest and all it points to. What is damaged or absent marks nothing: it is no reason to keep
 /// or to lose anything else.
 fn mark(layout: &Layout, descriptor: &Descriptor, depth: usize, needed: &mut HashSet<Digest>) -> Result<(), BlobError> {
-    if !needed.insert(descriptor.digest.clone()) || depth > MAX_DEPTH || !layout.exists(&descriptor)? {
+    if !needed.insert(descriptor.digest.clone()) || depth > MAX_DEPTH || !layout.exists(descriptor)? {
         return Ok(());
     }
     match read::document(layout, descriptor) {

@@ -134,8 +134,7 @@ pub(super) fn fetch(
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(malformed());
     }
-    let validity =
-        Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_VALIDITY).max(DEFAULT_VALIDITY).min(86_400));
+    let validity = Duration::from_secs(granted.expires_in.unwrap_or(DEFAULT_VALIDITY).clamp(DEFAULT_VALIDITY, 86_400));
     Ok(Token { token: Secret::new(token), until: Instant::now() + validity.saturating_sub(MARGIN) })
 }
 

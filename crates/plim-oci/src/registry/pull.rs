@@ -21,7 +21,7 @@ const ACCEPT: [&str; 4] =
 impl Repository {
     /// Finds what a tag or a digest stands for.
     pub fn resolve(&self, reference: &str) -> Result<Descriptor, RegistryError> {
-        self.from_anywhere(|host| self.resolve_at(host, reference))
+        self.anywhere(|host| self.resolve_at(host, reference))
     }
 
     fn resolve_at(&self, host: &Host, reference: &str) -> Result<Descriptor, RegistryError> {
@@ -115,7 +115,7 @@ impl Repository {
     }
 
     /// Asks mirrors, then the registry itself. A mirror that has not got something, or nothing to say, is passed by.
-    pub(super) fn from_anywhere<T>(
+    pub(super) fn anywhere<T>(
         &self,
         mut ask: impl FnMut(&Arc<Host>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
@@ -167,18 +167,17 @@ impl Blobs for Repository {
 
     fn open_from(&self, descriptor: &Descriptor, from: u64) -> Result<Box<dyn Read + Send>, BlobError> {
         if is_manifest(descriptor) {
-            let bytes = match self.remembered(&descriptor.digest) {
-                Some(bytes) => bytes,
-                None => {
-                    let reference = descriptor.digest.to_string();
-                    self.from_anywhere(|host| self.manifest_at(host, &reference))?.1
-                }
+            let bytes = if let Some(bytes) = self.remembered(&descriptor.digest) {
+                bytes
+            } else {
+                let reference = descriptor.digest.to_string();
+                self.anywhere(|host| self.manifest_at(host, &reference))?.1
             };
             let mut bytes = io::Cursor::new(bytes);
             bytes.set_position(from);
             return Ok(Box::new(bytes));
         }
-        Ok(self.from_anywhere(|host| {
+        Ok(self.anywhere(|host| {
             let slot = host.reading.take();
             let body = self.blob_at(host, &descriptor.digest, from)?;
             Ok(Box::new(Download {

@@ -1,6 +1,6 @@
 //! The registry client against a registry with every habit that real ones have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -90,6 +90,9 @@ fn asked(registry: &Registry, method: &str, part: &str) -> usize {
     registry.requests().iter().filter(|request| request.method == method && request.path.contains(part)).count()
 }
 
+/// Turns a registry into one of some kind.
+type Change = Box<dyn Fn(&mut Switches)>;
+
 #[test]
 fn an_image_goes_up_and_comes_down_whatever_the_registry_is_like() {
     let token = || Auth::Token {
@@ -98,7 +101,7 @@ fn an_image_goes_up_and_comes_down_whatever_the_registry_is_like() {
         anonymous_pull: false,
         expires_seconds: 60,
     };
-    let kinds: Vec<(&str, Box<dyn Fn(&mut Switches)>)> = vec![
+    let kinds: Vec<(&str, Change)> = vec![
         ("usual", Box::new(|_| {})),
         ("basic", Box::new(|s| s.auth = Auth::Basic { user: "captain".to_owned(), password: "aye".to_owned() })),
         ("token", Box::new(move |s| s.auth = token())),
@@ -169,7 +172,7 @@ fn a_pull_that_was_ended_uses_what_it_had() {
     registry.set(|switches| switches.cut_downloads = vec![2 << 20; 20].into());
     registry.set(|switches| switches.ranges = false);
     copy(&repository, &*layout, &root, Options::default(), &Silent).unwrap_err();
-    registry.set(|switches| (switches.cut_downloads, switches.ranges) = (Default::default(), true));
+    registry.set(|switches| (switches.cut_downloads, switches.ranges) = (VecDeque::new(), true));
     registry.clear_requests();
     copy(&repository, &*layout, &root, Options::default(), &Silent).unwrap();
     assert!(registry.requests().iter().any(|request| request.headers.contains_key("range")));
@@ -345,7 +348,7 @@ fn an_index_and_what_is_about_it_survive_a_copy_unchanged() {
         let repository = repository(&registry, "fleet/app");
         push(&repository, &layout, &root, "v1").unwrap();
         let there: Vec<Digest> = repository.referrers(&root.digest).unwrap().into_iter().map(|d| d.digest).collect();
-        assert_eq!(there, [about_all.digest.clone()]);
+        assert_eq!(there, std::slice::from_ref(&about_all.digest));
         assert!(registry.tags("fleet/app").contains(&companion));
 
         let (pulled, found) = pull(&self::repository(&registry, "fleet/app"), "v1").unwrap();
