@@ -2,6 +2,7 @@
 //!
 //! Reads top to bottom as the command works: detect, rewrite, build before, build after, prove, measure, report.
 
+mod builds;
 mod measure;
 mod needs;
 mod prove;
@@ -12,10 +13,7 @@ mod side;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bstr::BString;
 use camino::{Utf8Path, Utf8PathBuf};
-use plim_build::{Built, Request};
-use plim_dockerfile::ignore::Patterns;
 use plim_oci::layout::Layout;
 use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Events, Image, copy};
@@ -27,10 +25,12 @@ pub use report::{OptimizeReport, Outputs, ProjectSummary, Timings};
 pub use savings::Saving;
 pub use side::Side;
 
-use crate::build::{self, BuildOptions, DockerfileSource};
+use crate::build::BuildOptions;
 use crate::config::StartCommand;
 use crate::workspace::{write_whole, write_whole_by};
 use crate::{Failure, Kind, Workspace, aliases, housekeeping};
+
+use builds::{Builds, Dockerfile, over, own_dockerfile};
 
 /// What `plim optimize` is asked to do.
 #[derive(Debug)]
@@ -299,33 +299,6 @@ fn profile(project: &Project) -> Result<&StackProfile, Failure> {
     project.stacks.first().ok_or_else(|| Failure::subject("no stack was detected"))
 }
 
-/// A Dockerfile with the ignore patterns that belong to it.
-struct Dockerfile {
-    name: String,
-    path: Utf8PathBuf,
-    text: Vec<u8>,
-    ignore: Option<Patterns>,
-    /// The stage to build; none is the last one.
-    target: Option<String>,
-    /// Build arguments below those of the request.
-    build_args: Vec<(String, String)>,
-}
-
-impl Dockerfile {
-    fn generated(rewrite: &Rewrite) -> Result<Self, Failure> {
-        let ignore = Patterns::parse(&rewrite.dockerignore)
-            .map_err(|error| Failure::caused("the generated .dockerignore is malformed", &error))?;
-        Ok(Self {
-            name: ".plim/Dockerfile".to_owned(),
-            path: ".plim/Dockerfile".into(),
-            text: rewrite.dockerfile.clone().into_bytes(),
-            ignore: Some(ignore),
-            target: None,
-            build_args: Vec::new(),
-        })
-    }
-}
-
 /// The file of `-f`, named from where the command runs: relative to the project's folder if it is in it, else absolute. A
 /// link stays one, because its ignore file lies beside it.
 fn named_file(file: &Utf8Path, dir: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
@@ -335,91 +308,6 @@ fn named_file(file: &Utf8Path, dir: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
         .map_err(|error| Failure::caused(format!("failed to open {file}"), &error).hint("-f names the Dockerfile"))?;
     let path = parent.join(file.file_name().unwrap_or_default());
     Ok(path.strip_prefix(dir).map(Utf8Path::to_owned).unwrap_or(path))
-}
-
-/// The project's own Dockerfile, if it has one.
-fn own_dockerfile(project: &Project, events: &dyn Events) -> Result<Option<Dockerfile>, Failure> {
-    let Some(path) = &project.dockerfile else {
-        events.note("there is no Dockerfile: only the new image is shown");
-        return Ok(None);
-    };
-    let context = &project.context;
-    let path = context.join(path);
-    let own = build::read_dockerfile(context, &DockerfileSource::File(path.clone()))?;
-    let (ignore, place) = own.ignore.unwrap_or_else(|| (String::new(), context.join(".dockerignore")));
-    // plim's own output must neither change the old image nor miss its cache
-    let ignore = build::parse_ignore(&format!("{ignore}\n/.plim\n"), &place)?;
-    let target = project.target.clone();
-    let build_args = project.compose.as_ref().map(|compose| compose.build_args.0.clone()).unwrap_or_default();
-    Ok(Some(Dockerfile { name: own.name, path, text: own.text, ignore: Some(ignore), target, build_args }))
-}
-
-/// A finished build and the seconds that it took.
-type Timed = (Built, f64);
-
-/// Builds of one project.
-struct Builds<'a> {
-    workspace: &'a Workspace,
-    request: &'a OptimizeRequest,
-    project: &'a Project,
-    events: &'a dyn Events,
-}
-
-impl Builds<'_> {
-    /// Builds both Dockerfiles at the same time: one waits for the network while the other uses the processor.
-    fn both(&self, own: Option<&Dockerfile>, fresh: &Dockerfile) -> Result<(Option<Timed>, Timed), Failure> {
-        let (old, new) = std::thread::scope(|scope| {
-            let old = own.map(|own| scope.spawn(|| self.run("build before", own, BTreeMap::new())));
-            let new = self.run("build after", fresh, BTreeMap::new());
-            let old = old.map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Failure::tool("the build of the old image ended unexpectedly")))
-            });
-            (old, new)
-        });
-        let old = old.transpose().map_err(|failure| {
-            let without = "--no-before optimizes without building the project's own Dockerfile";
-            let hint = match &failure.hint {
-                Some(hint) => format!("{hint}\n\nor {without}"),
-                None => without.to_owned(),
-            };
-            failure.hint(hint)
-        })?;
-        Ok((old, new?))
-    }
-
-    /// Builds a Dockerfile over the project, with some files replaced; returns the time it took in seconds.
-    fn run(
-        &self,
-        title: &str,
-        dockerfile: &Dockerfile,
-        overrides: BTreeMap<BString, Vec<u8>>,
-    ) -> Result<Timed, Failure> {
-        let mut build = Request::new(self.project.context.clone().into(), dockerfile.text.clone());
-        build.dockerfile_name.clone_from(&dockerfile.name);
-        build.ignore.clone_from(&dockerfile.ignore);
-        build.target.clone_from(&dockerfile.target);
-        build.context.overrides = overrides;
-        build.build_args = over(&dockerfile.build_args, self.request.build_args.clone());
-        build.secrets = self
-            .request
-            .secrets
-            .iter()
-            .map(|(id, value)| plim_build::SecretSpec { id: id.clone(), value: plim_build::Secret::new(value.clone()) })
-            .collect();
-        build::configure(self.workspace, &mut build, &self.request.options)?;
-        let task = self.events.start(title, None);
-        let result = build::execute(self.workspace, &build, &self.request.options, self.events);
-        let detail = match &result {
-            Ok((built, _)) => {
-                let all = built.steps.len();
-                let cached = built.steps.iter().filter(|step| step.cached).count();
-                if cached == all && all > 0 { "cached".to_owned() } else { format!("{cached} of {all} steps cached") }
-            }
-            Err(_) => "failed".to_owned(),
-        };
-        self.events.finish(task, &detail, result.is_err());
-        result
-    }
 }
 
 fn questions(
@@ -455,12 +343,6 @@ fn questions(
     let defaults = defaults.filter(|pair| pair.split('=').next().is_none_or(|name| !given(name)));
     let env = defaults.chain(request.probe_env.iter().cloned()).collect();
     Ok(prove::Questions { depth, port, paths, env, start_limit: Duration::from_secs(request.start_timeout) })
-}
-
-/// Values with defaults for the names that they lack.
-fn over(defaults: &[(String, String)], values: Vec<(String, String)>) -> Vec<(String, String)> {
-    let missing = defaults.iter().filter(|(name, _)| !values.iter().any(|(known, _)| known == name));
-    missing.cloned().collect::<Vec<_>>().into_iter().chain(values).collect()
 }
 
 /// Says with a failed proof what the project may have missed: services beside it are not started.

@@ -12,7 +12,7 @@ use plim_oci::{Digest, Events, Hasher};
 use plim_project::{StackKind, StackProfile};
 use serde::{Deserialize, Serialize};
 
-use super::{Builds, Dockerfile, Timed};
+use super::builds::{Builds, Dockerfile, Timed};
 use crate::Failure;
 use crate::workspace::write_whole;
 
