@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::{Failure, Tool, Workspace, place};
 
+/// Paths of dive's list in the report.
+const WASTED: usize = 50;
+
 /// The report.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct AnalyzeReport {
@@ -34,6 +37,8 @@ pub struct AnalyzeReport {
     pub files: u64,
     /// Bytes of files that a later layer replaced or deleted: downloaded, never seen.
     pub hidden_bytes: u64,
+    /// dive's figures.
+    pub dive: Dive,
     /// The user it runs as.
     pub user: String,
     /// Shells in the image.
@@ -48,6 +53,48 @@ pub struct AnalyzeReport {
     pub largest: Vec<Sized>,
     /// The packages, largest first.
     pub packages: Vec<PackageRow>,
+}
+
+/// The figures of dive, by its definitions. They count all copies of a path that several layers have, the one that stays
+/// included, and no directory that a later layer deletes; `hidden_bytes` is what could be saved.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Dive {
+    /// Smallest size of each path over the sum of its sizes, 0 to 1.
+    pub efficiency: f64,
+    /// Bytes of all copies of paths that several layers have.
+    pub wasted_bytes: u64,
+    /// Those bytes over the bytes of all layers but the lowest, 0 to 1 and above; nothing for an image of one layer.
+    pub user_wasted: Option<f64>,
+    /// The paths, most bytes first.
+    pub wasted: Vec<WastedRow>,
+}
+
+/// A path that several layers have.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct WastedRow {
+    /// The path.
+    pub path: String,
+    /// How many layers have it.
+    pub count: usize,
+    /// Bytes of all its copies.
+    pub bytes: u64,
+}
+
+impl Dive {
+    fn of(layers: &[Arc<LayerIndex>]) -> Self {
+        let figures = plim_index::dive_figures(layers);
+        Self {
+            efficiency: figures.efficiency,
+            wasted_bytes: figures.wasted_bytes,
+            user_wasted: figures.user_wasted,
+            wasted: figures
+                .wasted
+                .iter()
+                .take(WASTED)
+                .map(|path| WastedRow { path: format!("/{}", path.path), count: path.count, bytes: path.bytes })
+                .collect(),
+        }
+    }
 }
 
 /// One layer.
@@ -142,6 +189,7 @@ fn report(name: &str, image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inv
         compressed_bytes: image.layers.iter().map(|layer| layer.descriptor.size).sum(),
         files: inventory.files_count() as u64,
         hidden_bytes: inventory.hidden_bytes(),
+        dive: Dive::of(layers),
         user: if config.user.is_empty() { "root".to_owned() } else { config.user.clone() },
         shells: inventory.shells().iter().map(ToString::to_string).collect(),
         package_managers: inventory.package_managers().iter().map(ToString::to_string).collect(),

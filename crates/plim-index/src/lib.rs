@@ -6,6 +6,7 @@
 //! path knows its layer and its package. Every question after that is a query on the inventory.
 
 pub mod collect;
+mod dive;
 mod error;
 pub mod facts;
 mod fold;
@@ -17,6 +18,7 @@ mod read;
 mod store;
 mod text;
 
+pub use dive::{DiveFigures, WastedPath, dive_figures};
 pub use error::IndexError;
 pub use fold::{Anomaly, AnomalyKind, Hidden, HiddenHow, fold};
 pub use indexer::{Indexer, MAX_SPOOL, MAX_WHOLE};

@@ -25,6 +25,11 @@ fn text(report: &AnalyzeReport, rows: usize) -> String {
     totals.row(["files", &count(report.files)]);
     totals.row(["packages", &count(report.packages.len() as u64)]);
     totals.row(["hidden by later layers", &bytes(report.hidden_bytes)]);
+    totals.row(["dive: efficiency", &format!("{:.4} %", report.dive.efficiency * 100.0)]);
+    totals.row(["dive: wasted", &bytes(report.dive.wasted_bytes)]);
+    if let Some(part) = report.dive.user_wasted {
+        totals.row(["dive: wasted of the user's layers", &format!("{:.4} %", part * 100.0)]);
+    }
     totals.row(["runs as", &report.user]);
     totals.row(["shell", report.shells.first().map_or("no", String::as_str)]);
     totals.row(["package manager", report.package_managers.first().map_or("no", String::as_str)]);

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a test that cannot run says why")]
 
 mod build;
+mod dive;
 mod fold_reference;
 mod inventory;
 mod languages;
