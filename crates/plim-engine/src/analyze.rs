@@ -1,5 +1,7 @@
 //! `plim analyze`: what is in an image, and what it weighs.
 
+pub mod ci;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@
 pub(crate) mod apply;
 mod interpolate;
 mod service;
-mod yaml;
+pub mod yaml;
 
 use std::fmt;
 

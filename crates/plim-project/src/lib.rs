@@ -19,6 +19,7 @@ mod stack;
 
 pub use command::{NeedsShell, parse_command};
 pub use compose::fuzz as fuzz_compose;
+pub use compose::yaml;
 pub use compose::{ComposeFacts, Need, Settings};
 pub use detect::detect;
 pub use error::DetectError;

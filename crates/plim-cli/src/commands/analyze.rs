@@ -1,6 +1,7 @@
 //! `plim analyze`.
 
 use plim_engine::Failure;
+use plim_engine::analyze::ci::{self, Rules, Verdict};
 use plim_engine::analyze::{self, AnalyzeReport};
 
 use super::Context;
@@ -11,9 +12,55 @@ use crate::numbers::{Table, bytes, count};
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Analyze) -> Result<Outcome, Failure> {
     let workspace = context.workspace(".".into())?;
+    let rules = if args.ci { Some(rules(args)?) } else { None };
     let report = analyze::analyze(&workspace, &args.image, &context.progress())?;
-    context.write(&args.output, &report, || text(&report, args.rows))?;
-    Ok(Outcome::Good)
+    let Some(rules) = rules else {
+        context.write(&args.output, &report, || text(&report, args.rows))?;
+        return Ok(Outcome::Good);
+    };
+    let verdicts = rules.judge(&report.dive);
+    context.write(&args.output, &report, || verdict(&report, &verdicts, args.rows))?;
+    let good = verdicts.iter().all(|verdict| verdict.passed != Some(false));
+    Ok(if good { Outcome::Good } else { Outcome::Findings })
+}
+
+/// Reads the rules. A file that was named must be there.
+fn rules(args: &Analyze) -> Result<Rules, Failure> {
+    let file = args.ci_config.as_deref().unwrap_or(camino::Utf8Path::new(ci::FILE));
+    match std::fs::read_to_string(file) {
+        Ok(text) => Rules::parse(&text, file.as_str()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && args.ci_config.is_none() => Ok(Rules::default()),
+        Err(error) => Err(Failure::caused(format!("failed to read {file}"), &error)),
+    }
+}
+
+fn verdict(report: &AnalyzeReport, verdicts: &[Verdict], rows: usize) -> String {
+    let mut out = String::new();
+    let mut table = Table::new(1);
+    for path in report.dive.wasted.iter().take(if rows == 0 { usize::MAX } else { rows }) {
+        table.row([path.count.to_string().as_str(), &bytes(path.bytes)]);
+    }
+    for (line, path) in table.render().lines().zip(&report.dive.wasted) {
+        out.push_str(&format!("{line}  {}\n", path.path));
+    }
+    let word = |passed: Option<bool>| match passed {
+        Some(true) => "PASS",
+        Some(false) => "FAIL",
+        None => "SKIP",
+    };
+    for verdict in verdicts {
+        out.push_str(&format!("{}: {}: {}\n", word(verdict.passed), verdict.rule, verdict.message));
+    }
+    let number = |wanted: Option<bool>| verdicts.iter().filter(|verdict| verdict.passed == wanted).count();
+    out.push_str(&format!(
+        "Result:{} [Total:{}] [Passed:{}] [Failed:{}] [Warn:0] [Skipped:{}]\n",
+        if number(Some(false)) == 0 { "PASS" } else { "FAIL" },
+        verdicts.len(),
+        number(Some(true)),
+        number(Some(false)),
+        number(None),
+    ));
+    out
 }
 
 fn text(report: &AnalyzeReport, rows: usize) -> String {

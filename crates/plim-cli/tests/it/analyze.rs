@@ -47,3 +47,17 @@ fn a_name_that_is_no_name_is_an_error() {
     let env = TestEnv::new();
     env.check("analyze_bad_name", &env.plim(["analyze", "Shop:1"]).fails(2));
 }
+
+#[test]
+fn the_rules_of_dive_decide_the_exit_code() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let failed = env.plim(["analyze", "--ci", "oci:in"]).fails(1);
+    assert!(failed.stdout.contains("FAIL: lowestEfficiency"), "{}", failed.stdout);
+    env.write(".dive-ci", "rules:\n  lowestEfficiency: disabled\n  highestUserWastedPercent: disabled\n");
+    let passed = env.plim(["analyze", "--ci", "oci:in"]).good();
+    assert!(passed.ends_with("Result:PASS [Total:3] [Passed:0] [Failed:0] [Warn:0] [Skipped:3]\n"), "{passed}");
+    env.write(".dive-ci", "rules:\n  lowestEfficiency: much\n");
+    assert!(env.plim(["analyze", "--ci", "oci:in"]).fails(2).stderr.contains("line 2"));
+    env.plim(["analyze", "--ci", "--ci-config", "absent", "oci:in"]).fails(2);
+}

@@ -18,16 +18,21 @@ const MAX_BYTES: usize = 1 << 20;
 
 /// A node and the line where it begins, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    pub(super) line: usize,
-    pub(super) value: Value,
+pub struct Node {
+    /// The line, from 1.
+    pub line: usize,
+    /// What it is.
+    pub value: Value,
 }
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
+    /// Nothing, or `null`.
     Null,
+    /// A scalar, as it was written.
     Text(String),
+    /// A list.
     List(Vec<Node>),
     /// Keys in order of first use.
     Map(Vec<(String, Node)>),
@@ -35,19 +40,22 @@ pub(super) enum Value {
 
 /// Why a file is not understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mistake {
-    pub(super) line: usize,
-    pub(super) message: String,
+pub struct Mistake {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
 }
 
 impl Node {
     /// The value of a key; nothing for what is no map.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&Node> {
         let Value::Map(pairs) = &self.value else { return None };
         pairs.iter().find(|(name, _)| name == key).map(|(_, node)| node).filter(|node| node.value != Value::Null)
     }
 
-    pub(super) fn text(&self) -> Option<&str> {
+    /// The text of a scalar; nothing for anything else.
+    pub fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,
@@ -55,7 +63,7 @@ impl Node {
     }
 
     /// The items of a list; none for anything else.
-    pub(super) fn items(&self) -> &[Node] {
+    pub fn items(&self) -> &[Node] {
         match &self.value {
             Value::List(items) => items,
             _ => &[],
@@ -63,7 +71,7 @@ impl Node {
     }
 
     /// The pairs of a map; none for anything else.
-    pub(super) fn pairs(&self) -> &[(String, Node)] {
+    pub fn pairs(&self) -> &[(String, Node)] {
         match &self.value {
             Value::Map(pairs) => pairs,
             _ => &[],
@@ -89,7 +97,7 @@ struct Open {
 }
 
 /// Reads the first document of a text.
-pub(super) fn read(text: &str) -> Result<Node, Mistake> {
+pub fn read(text: &str) -> Result<Node, Mistake> {
     if text.len() > MAX_BYTES {
         return Err(Mistake { line: 1, message: "the file is too large".to_owned() });
     }
