@@ -105,3 +105,107 @@ fn same_content(layout: &Layout, image: &plim_oci::Image) {
     let ids: Vec<_> = read.config.rootfs.diff_ids;
     assert_eq!(ids, image.config.rootfs.diff_ids);
 }
+
+/// Debian's docker-registry on a free loopback port; ended when dropped.
+struct Distribution {
+    process: std::process::Child,
+    address: String,
+    _dir: tempfile::TempDir,
+}
+
+impl Distribution {
+    /// Starts it; `None`, said aloud, where it is not installed.
+    fn start() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        // the port is free a moment later, too, as nobody else asks for one
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let storage = dir.path().join("storage");
+        let config = dir.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+             http: {{addr: '{address}'}}\n",
+            storage.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let started = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        let Ok(process) = started else {
+            eprintln!("skipped: docker-registry is not installed");
+            return None;
+        };
+        let registry = Self { process, address, _dir: dir };
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(&registry.address).is_ok() {
+                return Some(registry);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("docker-registry does not listen");
+    }
+}
+
+impl Drop for Distribution {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn distribution_takes_and_gives_images_and_skopeo_reads_them() {
+    use plim_oci::copy::{Options, copy};
+    use plim_oci::registry::{Credentials, Registries, Settings};
+
+    let Some(registry) = Distribution::start() else { return };
+    let registries =
+        Registries::new(plim_oci::http::ClientOptions::default(), Settings::default(), Credentials::default());
+    let repository =
+        |name: &str| registries.repository(&format!("{}/{name}", registry.address).parse().unwrap()).unwrap();
+    let layout = TempLayout::new();
+    let written = image().compression(Compression::Gzip(6)).write_as(&layout, "x");
+    let root = &written.descriptor;
+    let options = Options { referrers: true, ..Options::default() };
+    let app = repository("fleet/app");
+    copy(&*layout, &app, root, options, &plim_oci::Silent).unwrap();
+    plim_oci::BlobsMut::tag(&app, "v1", root).unwrap();
+    assert_eq!(app.tags().unwrap(), ["v1"]);
+    assert_eq!(app.resolve("v1").unwrap().digest, root.digest);
+
+    // blobs are mounted, not sent
+    let other = repository("harbour/app");
+    let report = copy(&app, &other, root, options, &plim_oci::Silent).unwrap();
+    assert_eq!((report.adopted, report.copied), (3, 1));
+    plim_oci::BlobsMut::tag(&other, "v1", root).unwrap();
+
+    let back = TempLayout::new();
+    copy(&other, &*back, root, options, &plim_oci::Silent).unwrap();
+    plim_oci::BlobsMut::tag(&*back, "v", root).unwrap();
+    same_content(&back, &written);
+
+    let address = format!("docker://{}/harbour/app:v1", registry.address);
+    let copied = layout.dir().join("by-skopeo");
+    let target = format!("oci:{}:v", copied.display());
+    if run("skopeo", &["copy", "--quiet", "--src-tls-verify=false", &address, &target]).is_some() {
+        same_content(&Layout::open(&copied).unwrap(), &written);
+    }
+    // and the other way round
+    let source = format!("oci:{}:x", layout.root().display());
+    let address = format!("docker://{}/skopeo/app:v1", registry.address);
+    if run("skopeo", &["copy", "--quiet", "--dest-tls-verify=false", &source, &address]).is_some() {
+        let by_skopeo = repository("skopeo/app");
+        let found = by_skopeo.resolve("v1").unwrap();
+        assert_eq!(found.digest, root.digest);
+        copy(&by_skopeo, &*TempLayout::new(), &found, options, &plim_oci::Silent).unwrap();
+    }
+    let mut repositories = registries.catalog(&registry.address).unwrap();
+    repositories.sort();
+    assert!(repositories.starts_with(&["fleet/app".to_owned(), "harbour/app".to_owned()]), "{repositories:?}");
+    app.delete(root).unwrap();
+    assert!(app.resolve("v1").is_err());
+}
