@@ -434,7 +434,28 @@ fn log_of(container: &Container) -> Vec<String> {
 fn failed(container: &Container, failure: Failure) -> Failure {
     let tail = log_of(container);
     let detail = if tail.is_empty() { "    (the container wrote nothing)".to_owned() } else { tail.join("\n") };
-    Failure { kind: Kind::Subject, ..failure.detail(detail) }
+    let hint = match (stricter_room(&detail), &failure.hint) {
+        (Some(room), Some(hint)) => Some(format!("{room}; {hint}")),
+        (room, hint) => room.map(ToOwned::to_owned).or_else(|| hint.clone()),
+    };
+    Failure { kind: Kind::Subject, hint, ..failure.detail(detail) }
+}
+
+/// What a log says about the room that the new image gets: the system's words for EROFS and EACCES.
+fn stricter_room(log: &str) -> Option<&'static str> {
+    if log.contains("Read-only file system") || log.contains("EROFS") {
+        return Some(
+            "it writes where the image is: in the proof its root is read-only, but for /tmp. Have it write below /tmp (files of \
+             process ids, logs and sockets have a setting for that), or take `--prove none` for containers with a writable root",
+        );
+    }
+    if log.contains("Permission denied") || log.contains("EACCES") {
+        return Some(
+            "it wants rights that it has not: the image runs as a user without any. Have it write below /tmp, or make its \
+             folder in the Dockerfile (`RUN mkdir /data`), which then belongs to that user",
+        );
+    }
+    None
 }
 
 /// Asks the container to end as a runtime does, and waits.
@@ -488,6 +509,16 @@ fn signal_number(text: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_tells_that_the_room_is_too_strict() {
+        let read_only = stricter_room("    | OSError: [Errno 30] Read-only file system: '/app/x.pid'").unwrap();
+        assert!(read_only.contains("/tmp"));
+        assert!(
+            stricter_room("    | Error: EACCES: permission denied, mkdir '/etc/x'").unwrap().contains("without any")
+        );
+        assert_eq!(stricter_room("    | ValueError"), None);
+    }
 
     fn served(bodies: [&str; 2], status: u16) -> Served {
         let answer = |body: &str| Answer { status, content_type: "text/plain".to_owned(), body: body.into() };
