@@ -18,6 +18,10 @@ const CHUNK: u64 = 16 << 20;
 /// A registry that wants larger chunks wants too much memory; bytes.
 const MAX_CHUNK: u64 = 512 << 20;
 
+/// Times that an upload is taken up again, however far it gets each time: a registry that forgets what it took would
+/// keep us for ever.
+const MAX_BREAKS: u32 = 100;
+
 /// An upload that was begun.
 struct Session {
     /// Where it goes on; each answer may change it.
@@ -70,7 +74,7 @@ impl Repository {
         let _slot = host.writing.take();
         let retry = host.retry();
         let mut session = self.begin()?;
-        let mut failures = 0;
+        let (mut failures, mut breaks) = (0, 0);
         loop {
             let before = session.at;
             let whole = session.at == 0 && !host.wants_chunks();
@@ -98,7 +102,8 @@ impl Repository {
                 None => self.begin()?,
             };
             failures = if session.at > before { 1 } else { failures + 1 };
-            if failures >= retry.attempts {
+            breaks += 1;
+            if failures >= retry.attempts || breaks >= MAX_BREAKS {
                 return Err(error.into());
             }
             std::thread::sleep(retry.pause(failures, None));
