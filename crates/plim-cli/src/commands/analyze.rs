@@ -97,7 +97,9 @@ fn text(report: &AnalyzeReport, rows: usize) -> String {
         let made: String = layer.created_by.as_deref().unwrap_or("").chars().take(90).collect();
         out.push_str(&format!("{line}  {made}\n"));
     }
-    section(&mut out, "size by owner", &report.owners, rows);
+    let owners: Vec<analyze::Sized> =
+        report.owners.iter().map(|row| analyze::Sized { name: row.name.clone(), bytes: row.bytes }).collect();
+    section(&mut out, "size by owner", &owners, rows);
     section(&mut out, "largest files", &report.largest, rows);
 
     out.push_str("\npackages\n");
