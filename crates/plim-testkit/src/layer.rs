@@ -2,13 +2,17 @@
 
 use bstr::BString;
 use plim_oci::tar::TarWriter;
-use plim_oci::{Compression, EntryHead, EntryKind, Layer, LayerObserver, LayerWriter, Layout, Silent};
+use plim_oci::{
+    BlobsMut as _, Compression, Descriptor, Digest, EntryHead, EntryKind, Layer, LayerObserver, LayerWriter, Layout,
+    Silent, media_type,
+};
 
 /// Builds a layer from entries in the order in which they are given. Modes are what is usual; `entry` takes
 /// anything.
 #[derive(Debug, Clone, Default)]
 pub struct LayerBuilder {
     entries: Vec<(EntryHead, Vec<u8>)>,
+    raw: Option<Vec<u8>>,
     created_by: Option<String>,
 }
 
@@ -21,6 +25,11 @@ impl LayerBuilder {
     /// Returns a layer of entries that are there already.
     pub fn from_entries(entries: impl IntoIterator<Item = (EntryHead, Vec<u8>)>) -> Self {
         entries.into_iter().fold(Self::new(), |layer, (head, content)| layer.entry(head, content))
+    }
+
+    /// Returns a layer whose uncompressed bytes are these, whatever they are.
+    pub fn raw(tar: Vec<u8>) -> Self {
+        Self { raw: Some(tar), ..Self::default() }
     }
 
     /// Adds an entry; for files the size is that of the content.
@@ -94,6 +103,9 @@ impl LayerBuilder {
 
     /// Returns the uncompressed tar.
     pub fn tar(&self) -> Vec<u8> {
+        if let Some(raw) = &self.raw {
+            return raw.clone();
+        }
         let mut tar = TarWriter::new(Vec::new());
         for (head, content) in &self.entries {
             tar.entry(head, &mut &content[..]).expect("the entry can be written");
@@ -101,8 +113,13 @@ impl LayerBuilder {
         tar.finish().expect("memory takes everything")
     }
 
-    /// Writes the layer into a layout.
+    /// Writes the layer into a layout; one of raw bytes as a plain blob.
     pub fn write(&self, layout: &Layout, compression: Compression) -> Layer {
+        if let Some(raw) = &self.raw {
+            let descriptor = Descriptor::new(media_type::OCI_LAYER, Digest::of(raw), raw.len() as u64);
+            layout.put(&descriptor, &mut &raw[..]).expect("the blob can be written");
+            return Layer { diff_id: descriptor.digest.clone(), descriptor, created_by: self.created_by.clone() };
+        }
         self.write_observed(layout, compression, None)
     }
 

@@ -1,4 +1,4 @@
-//! What tests of all crates share: layers and images in a few lines, a temporary layout, a recorder of
+//! What tests of all crates share: layers and images in a few lines, tars that no writer would write, a temporary layout, a recorder of
 //! events, a loopback HTTP server with bad manners, a registry with switches, and the way to the fixtures.
 //!
 //! Everything here panics with a message when something goes wrong: that is what a test wants.
@@ -10,6 +10,7 @@ pub mod layer;
 pub mod layout;
 pub mod observe;
 pub mod paths;
+pub mod raw;
 pub mod registry;
 
 pub use events::Recorder;
@@ -18,3 +19,4 @@ pub use layer::LayerBuilder;
 pub use layout::TempLayout;
 pub use observe::Seen;
 pub use paths::{repo_root, shared, shared_dir};
+pub use raw::RawTar;
