@@ -1,4 +1,6 @@
-//! The indexes of layers: what the collectors make of files, and what a damaged cache does.
+//! The indexes of layers: what the collectors make of files, and what a damaged cache does. Layers on each other: [`stacks`].
+
+pub mod stacks;
 
 use std::sync::Arc;
 
