@@ -1,9 +1,11 @@
 //! The figures that dive made known, by its definitions: for people who have thresholds on them.
 //!
+//! One thing differs: dive looks no further into a layer that deletes a path which no lower layer has, and plim goes on.
+//!
 //! They count a path's copies in all layers. What they leave out (a directory that a later layer deletes is no waste to
 //! them, and a copy that must stay is) is what `Inventory::hidden_bytes` counts.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bstr::{BStr, BString, ByteSlice as _};
 use plim_oci::EntryKind;
@@ -86,7 +88,8 @@ fn size_in_tar(head: &plim_oci::EntryHead) -> u64 {
 struct Own<'a> {
     /// Size, and whether it is a directory.
     entries: BTreeMap<&'a BStr, (u64, bool)>,
-    whiteouts: Vec<&'a BStr>,
+    /// Each once, however often the layer says it.
+    whiteouts: BTreeSet<&'a BStr>,
     /// Paths that something of the layer is below.
     inner: HashSet<&'a BStr>,
 }
@@ -100,7 +103,7 @@ impl<'a> Own<'a> {
             .filter(|entry| !entry.head.path.is_empty())
             .map(|entry| (entry.head.path.as_bstr(), (size_in_tar(&entry.head), entry.head.kind == EntryKind::Dir)))
             .collect();
-        let whiteouts: Vec<&BStr> = layer
+        let whiteouts: BTreeSet<&BStr> = layer
             .whiteouts
             .iter()
             .filter(|whiteout| !whiteout.opaque)

@@ -58,6 +58,8 @@ pub enum AnomalyKind {
     NotADirectory,
     /// It puts something else in the place of the root directory.
     RootNotADirectory,
+    /// Its layer needs more directories that it does not name than any real one: each entry may need hundreds.
+    TooManyDirectories,
 }
 
 /// A file whose bytes a later layer hid: they are still downloaded.

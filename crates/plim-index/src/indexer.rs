@@ -24,6 +24,13 @@ const SNIFF: usize = 16;
 /// What the buffer keeps between files; the rest of a large one is given back.
 const KEPT_CAPACITY: usize = 1024 * 1024;
 
+/// How many entries an index may have. It holds some hundred bytes of each.
+pub(crate) const MAX_ENTRIES: u64 = 3_000_000;
+
+/// How many bytes the paths, link targets and extended attributes of a layer may have. Three million real paths have about
+/// half of it; the index and the inventory hold each some times.
+pub(crate) const MAX_METADATA: u64 = 512 << 20;
+
 /// Makes the [`LayerIndex`] of one layer while the layer is read or written: feed it by [`entry`](Self::entry),
 /// [`data`](Self::data) and [`end`](Self::end) for each entry, then [`into_index`](Self::into_index).
 pub struct Indexer {
@@ -33,6 +40,10 @@ pub struct Indexer {
     buffer: Vec<u8>,
     /// What facts may still take.
     facts_left: usize,
+    /// What the metadata of further entries may take.
+    metadata_left: u64,
+    /// The layer has more than an index may hold: nothing more is taken in, and nothing is stored.
+    overfull: bool,
     store: Option<Indexes>,
 }
 
@@ -57,6 +68,8 @@ impl Indexer {
             current: None,
             buffer: Vec::new(),
             facts_left: MAX_FACTS,
+            metadata_left: MAX_METADATA,
+            overfull: false,
             store: None,
         }
     }
@@ -69,6 +82,9 @@ impl Indexer {
     /// Begins an entry.
     pub fn entry(&mut self, head: &EntryHead) {
         self.finish_file();
+        if !self.has_room(head) {
+            return;
+        }
         match whiteout(head.path.as_bstr()) {
             Name::Ordinary => {}
             Name::Metadata => return,
@@ -86,6 +102,22 @@ impl Indexer {
             self.current = Some(Current::new(&self.collectors, &head));
         }
         self.index.entries.push(Entry { head, digest: None });
+    }
+
+    /// Says whether another entry may be taken in. Who reads a layer for its index refuses one that has too many, see
+    /// [`index_blob`](crate::index_blob); a layer that is pulled or built goes by here all the same.
+    fn has_room(&mut self, head: &EntryHead) -> bool {
+        let xattrs = head.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        let left = self.metadata_left.checked_sub((head.path.len() + head.link.len() + xattrs) as u64);
+        let count = self.index.entries.len() + self.index.whiteouts.len();
+        if self.overfull || left.is_none() || count as u64 >= MAX_ENTRIES {
+            self.overfull = true;
+            // what there is will not be asked for
+            self.index = LayerIndex::empty();
+            return false;
+        }
+        self.metadata_left = left.unwrap_or(0);
+        true
     }
 
     /// Takes the next bytes of the current file.
@@ -175,6 +207,10 @@ impl LayerObserver for Indexer {
 
     fn finish(mut self: Box<Self>, diff_id: &Digest, size: u64, events: &dyn Events) {
         let Some(store) = self.store.take() else { return };
+        if self.overfull {
+            events.warn(&format!("layer {} has too many entries for an index", diff_id.short()));
+            return;
+        }
         if let Err(error) = store.put(&self.into_index(diff_id, size)) {
             let reason = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
             events.warn(&format!("{error}{reason}; the layer will be read again when it is looked into"));
@@ -333,6 +369,21 @@ mod tests {
         assert!(indexer.buffer.capacity() < 2 * 1024 * 1024);
         let index = indexer.into_index(&Digest::of(b"x"), 9);
         assert_eq!(index.skipped, [Skipped { entry: 0, collector: "dpkg".to_owned() }]);
+    }
+
+    #[test]
+    fn an_index_that_would_be_too_large_is_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Indexes::new(dir.path());
+        let finish = |left| {
+            let mut indexer = Indexer { metadata_left: left, ..Indexer::storing(store.clone()) };
+            ["some", "more", "names"].iter().for_each(|path| feed(&mut indexer, path, b"x", 1));
+            let diff_id = Digest::of(b"layer");
+            Box::new(indexer).finish(&diff_id, 9, &plim_oci::Silent);
+            store.get(&diff_id).map(|index| index.entries.len())
+        };
+        assert_eq!(finish(12), None);
+        assert_eq!(finish(13), Some(3));
     }
 
     #[test]

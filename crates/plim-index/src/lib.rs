@@ -26,5 +26,5 @@ pub use inventory::{
     FileSize, Inventory, LayerSummary, Node, Origin, OsRelease, OwnerSize, Package, PackageKind, SizeOf, Source, Who,
 };
 pub use layer::{ContentDigest, Entry, LayerIndex, SCHEMA, Skipped, Whiteout};
-pub use read::{index_blob, index_tar};
+pub use read::{index_blob, index_tar, index_tar_within};
 pub use store::Indexes;

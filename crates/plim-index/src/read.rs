@@ -2,15 +2,13 @@
 
 use std::io::{self, Read};
 
-use plim_oci::compress::decompressor;
-use plim_oci::tar::{self, Limits};
+use plim_oci::compress::{Chunks, ahead};
+use plim_oci::tar::{self, Limits, TarError};
 use plim_oci::verify::VerifyingReader;
-use plim_oci::{Blobs, Digest, Events, Layer, TaskId};
+use plim_oci::{Blobs, Events, Layer, TaskId};
 
+use crate::indexer::{MAX_ENTRIES, MAX_METADATA};
 use crate::{IndexError, Indexer, LayerIndex};
-
-/// How many entries a layer may have. The index holds some hundred bytes of each.
-const MAX_ENTRIES: u64 = 3_000_000;
 
 /// Reads a layer's blob and returns its index. The digest and size of the blob and the diffID are verified on the
 /// way; bytes that are not what they should be are an error.
@@ -33,18 +31,13 @@ fn read(layer: &Layer, blobs: &dyn Blobs, events: &dyn Events, task: TaskId) -> 
     let malformed = |source| IndexError::Malformed { digest: digest.clone(), source };
     let blob = blobs.open(&layer.descriptor).map_err(|source| IndexError::Blob { digest: digest.clone(), source })?;
     let mut blob = VerifyingReader::of(Watched { inner: blob, events, task }, &layer.descriptor);
-    let tar = decompressor(&mut blob);
-    // the walk hashes with SHA-256; the other registered algorithm is rare enough to hash twice
-    let read = if layer.diff_id.algorithm() == "sha256" {
-        index_tar(tar)
-    } else {
-        index_tar(VerifyingReader::new(tar, layer.diff_id.clone(), None))
-            .map(|index| LayerIndex { diff_id: layer.diff_id.clone(), ..index })
-    };
-    // a damaged blob is the reason for whatever else went wrong, and bytes after the end of the compressed
-    // stream belong to the digest too
-    io::copy(&mut blob, &mut io::sink()).map_err(malformed)?;
-    let index = read.map_err(malformed)?;
+    // inflating takes about as long as all that is done with the bytes then
+    let read = ahead(&mut blob, |tar| indexed(layer, tar));
+    if read.is_err() {
+        // a damaged blob is the reason for whatever else went wrong
+        io::copy(&mut blob, &mut io::sink()).map_err(malformed)?;
+    }
+    let index = read.map_err(|error: TarError| malformed(error.into()))?;
     if index.diff_id != layer.diff_id {
         return Err(IndexError::DiffId {
             layer: digest.clone(),
@@ -55,12 +48,41 @@ fn read(layer: &Layer, blobs: &dyn Blobs, events: &dyn Events, task: TaskId) -> 
     Ok(index)
 }
 
+/// Indexes what comes out of a layer's blob, whose own digest is checked elsewhere.
+fn indexed(layer: &Layer, tar: &mut Chunks) -> Result<LayerIndex, TarError> {
+    let limits = &limits();
+    // the bytes of a plain layer are those of its blob: hashing them twice would tell nothing new
+    if tar.is_plain() && layer.diff_id == layer.descriptor.digest {
+        let mut indexer = Indexer::new();
+        let size = tar::observe_unhashed(tar, limits, &mut indexer)?;
+        return Ok(indexer.into_index(&layer.diff_id, size));
+    }
+    // the walk hashes with SHA-256; the other registered algorithm is rare enough to hash twice
+    if layer.diff_id.algorithm() == "sha256" {
+        return observed(tar, limits);
+    }
+    observed(VerifyingReader::new(tar, layer.diff_id.clone(), None), limits)
+        .map(|index| LayerIndex { diff_id: layer.diff_id.clone(), ..index })
+}
+
 /// Reads an uncompressed layer tar to its last byte and returns its index.
 pub fn index_tar(tar: impl Read) -> io::Result<LayerIndex> {
+    index_tar_within(tar, &limits())
+}
+
+/// Like [`index_tar`], with other limits.
+pub fn index_tar_within(tar: impl Read, limits: &Limits) -> io::Result<LayerIndex> {
+    Ok(observed(tar, limits)?)
+}
+
+fn observed(tar: impl Read, limits: &Limits) -> Result<LayerIndex, TarError> {
     let mut indexer = Indexer::new();
-    let (diff_id, size): (Digest, u64) =
-        tar::observe(tar, &Limits { entries: MAX_ENTRIES, ..Limits::default() }, &mut indexer)?;
+    let (diff_id, size) = tar::observe(tar, limits, &mut indexer)?;
     Ok(indexer.into_index(&diff_id, size))
+}
+
+fn limits() -> Limits {
+    Limits { entries: MAX_ENTRIES, metadata: MAX_METADATA, ..Limits::default() }
 }
 
 /// Reports progress, and fails once the user asked to stop.

@@ -7,10 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::media_type;
 
+mod ahead;
 mod decompress;
 mod layer;
 mod pipeline;
 
+pub use ahead::{Chunks, ahead, ahead_hashed};
 pub(crate) use decompress::Kind;
 pub use decompress::{Bounds, decompressor, decompressor_within};
 pub use layer::{LayerWriter, adopt_layer, store_layer};

@@ -34,13 +34,16 @@ pub struct Limits {
     pub depth: usize,
     /// Bytes of the extended headers of one entry.
     pub header: usize,
+    /// Bytes of the paths, targets and extended attributes of all entries together: what whoever keeps them needs, and what
+    /// a few compressed bytes can grow to.
+    pub metadata: u64,
 }
 
 impl Default for Limits {
     /// Large enough for every image seen, small enough to keep memory in bounds.
     fn default() -> Self {
         // Linux refuses paths above PATH_MAX, 4096; extended attributes are at most 64 KiB each
-        Self { entries: 10_000_000, path: 4096, depth: 512, header: 1 << 20 }
+        Self { entries: 10_000_000, path: 4096, depth: 512, header: 1 << 20, metadata: 2 << 30 }
     }
 }
 
@@ -109,11 +112,18 @@ pub fn observe(
     limits: &Limits,
     observer: &mut dyn LayerObserver,
 ) -> Result<(Digest, u64), TarError> {
-    let mut stream = Hashed { inner: reader, hasher: Hasher::new(), size: 0 };
-    watch(&mut stream, limits, observer)?;
+    let mut stream = Hashed { inner: reader, hasher: Hasher::new() };
     // the digest is of all bytes, padding after the archive included
+    let size = observe_unhashed(&mut stream, limits, observer)?;
+    Ok((stream.hasher.finish(), size))
+}
+
+/// Like [`observe`] for a stream whose digest somebody else takes: returns its size in bytes alone.
+pub fn observe_unhashed(reader: impl Read, limits: &Limits, observer: &mut dyn LayerObserver) -> Result<u64, TarError> {
+    let mut stream = Counted { inner: reader, size: 0 };
+    watch(&mut stream, limits, observer)?;
     io::copy(&mut stream, &mut io::sink())?;
-    Ok((stream.hasher.finish(), stream.size))
+    Ok(stream.size)
 }
 
 /// Drives an observer through a tar.
@@ -137,13 +147,24 @@ pub(crate) fn watch(reader: impl Read, limits: &Limits, observer: &mut dyn Layer
 struct Hashed<R> {
     inner: R,
     hasher: Hasher,
-    size: u64,
 }
 
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    size: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
         self.size += count as u64;
         Ok(count)
     }

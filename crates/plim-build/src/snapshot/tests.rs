@@ -1,5 +1,6 @@
 //! Diff directories against what the kernel and the layers say.
 
+mod hostile;
 mod layers;
 mod properties;
 mod unpacking;

@@ -3,8 +3,9 @@
 use std::io::{self, Read};
 use std::path::Path;
 
+use plim_oci::compress::ahead_hashed;
 use plim_oci::layout::Layout;
-use plim_oci::tar::{Limits, TarError, read_layer};
+use plim_oci::tar::{Limits, read_layer};
 use plim_oci::verify::VerifyingReader;
 use plim_oci::{BlobError, Blobs, Digest, Events, Image, Layer, TaskId};
 
@@ -12,7 +13,6 @@ use super::chain_id;
 use super::{Chain, Snapshots, View, node};
 use crate::files::FilesError;
 
-mod ahead;
 mod extract;
 
 use extract::Extractor;
@@ -74,17 +74,15 @@ fn read_blob(
 ) -> Result<(), FilesError> {
     let blob = Progress { inner: store.open(&layer.descriptor)?, events, task };
     let verified = VerifyingReader::of(blob, &layer.descriptor);
-    let actual = ahead::with(verified, |tar| {
+    let ((), actual) = ahead_hashed(verified, |tar| {
         let mut extractor = Extractor::new(into, below, events)?;
-        read_layer(&mut *tar, &Limits::default(), &mut |head, content: &mut dyn Read| {
+        read_layer(tar, &Limits::default(), &mut |head, content: &mut dyn Read| {
             if events.cancelled() {
                 return Err(FilesError::Cancelled);
             }
             extractor.entry(head, content)
         })?;
-        extractor.finish()?;
-        // the digest is of the whole stream, the padding after the last entry included
-        io::copy(tar, &mut io::sink()).map(drop).map_err(|error| TarError::Io(error).into())
+        extractor.finish()
     })?;
     if layer.diff_id.algorithm() == "sha256" && actual != layer.diff_id {
         return Err(BlobError::Corrupt { expected: layer.diff_id.clone(), actual, place: store.place() }.into());

@@ -9,6 +9,10 @@ use super::{AnomalyKind, below};
 use crate::paths::{self, MAX_LINKS};
 use crate::{LayerIndex, Whiteout};
 
+/// Bytes of the paths of directories that a layer may need without naming them. A hundred thousand real ones need half of
+/// it; one entry of a few bytes, compressed, can need a megabyte. Unpacking has the same limit.
+const MAX_IMPLIED: usize = 16 << 20;
+
 /// What one layer has at a path. Entries are given by their position in the layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Item {
@@ -32,6 +36,8 @@ pub(super) struct Upper<'a> {
     pub(super) anomalies: Vec<(BString, AnomalyKind)>,
     /// The last directory as written and as resolved: the entries of a tar mostly share it with their neighbours.
     last: Option<(BString, BString)>,
+    /// What directories that it does not name may still take, in bytes of their paths.
+    implied_left: usize,
 }
 
 impl<'a> Upper<'a> {
@@ -44,6 +50,7 @@ impl<'a> Upper<'a> {
             replaced: Vec::new(),
             anomalies: Vec::new(),
             last: None,
+            implied_left: MAX_IMPLIED,
         };
         let mut whiteouts = layer.whiteouts.iter().peekable();
         for (number, entry) in layer.entries.iter().enumerate() {
@@ -133,6 +140,10 @@ impl<'a> Upper<'a> {
         if let Some((_, resolved)) = self.last.as_ref().filter(|(written, _)| *written == *path) {
             return Ok(resolved.clone());
         }
+        // no path of the tree has a link above it, so what is there leads to itself
+        if let Some(Item::Dir(_)) = self.items.get(path) {
+            return Ok(path.to_owned());
+        }
         let mut at = BString::default();
         let mut todo = paths::components(path);
         let mut links = 0;
@@ -161,6 +172,8 @@ impl<'a> Upper<'a> {
                 Some(Item::Lower(_)) => return Err(AnomalyKind::NotADirectory),
                 None => {
                     if make {
+                        let left = self.implied_left.checked_sub(next.len());
+                        self.implied_left = left.ok_or(AnomalyKind::TooManyDirectories)?;
                         self.items.insert(next.clone(), Item::Dir(None));
                     }
                     at = next;

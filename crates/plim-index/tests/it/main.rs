@@ -6,6 +6,7 @@
 mod build;
 mod dive;
 mod fold_reference;
+mod hostile;
 mod inventory;
 mod languages;
 mod schema;

@@ -16,6 +16,8 @@ use super::{Slice, Source, invalid};
 
 /// Members above this are not those of an image archive, whose blobs are few.
 const MAX_ENTRIES: u64 = 1_000_000;
+/// Bytes of all their names.
+const MAX_NAMES: u64 = 128 << 20;
 /// Links to links are not followed further than this.
 const MAX_LINKS: usize = 8;
 
@@ -35,7 +37,7 @@ impl Contents {
         let length = file.metadata()?.len();
         let mut handle = file.as_ref();
         handle.rewind()?;
-        let limits = Limits { entries: MAX_ENTRIES, ..Limits::default() };
+        let limits = Limits { entries: MAX_ENTRIES, metadata: MAX_NAMES, ..Limits::default() };
         let mut tar = TarReader::new(BufReader::new(handle), limits);
         let mut members = HashMap::new();
         while let Some(head) = tar.next_entry()? {

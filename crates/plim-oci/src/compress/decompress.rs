@@ -34,7 +34,7 @@ pub fn decompressor_within<'a>(reader: impl Read + Send + 'a, bounds: Bounds) ->
 }
 
 /// Enough for the longest magic number.
-const MAGIC: usize = 6;
+pub(super) const MAGIC: usize = 6;
 /// Bytes read at once from the compressed stream.
 const BUFFER: usize = 128 << 10;
 

@@ -22,6 +22,8 @@ pub struct TarReader<R> {
     /// Padding after them.
     padding: u64,
     entries: u64,
+    /// Bytes of paths, targets and attributes so far.
+    metadata: u64,
     ended: bool,
 }
 
@@ -53,7 +55,7 @@ impl<R> std::fmt::Debug for TarReader<R> {
 impl<R: Read> TarReader<R> {
     /// Returns a reader of an uncompressed stream.
     pub fn new(inner: R, limits: Limits) -> Self {
-        Self { inner, limits, offset: 0, content: 0, padding: 0, entries: 0, ended: false }
+        Self { inner, limits, offset: 0, content: 0, padding: 0, entries: 0, metadata: 0, ended: false }
     }
 
     /// Returns where in the stream the content of the current entry begins or goes on, in bytes.
@@ -238,6 +240,12 @@ impl<R: Read> TarReader<R> {
             device,
             xattrs: extended.xattrs,
         };
+        let xattrs = head.xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.metadata += (head.path.len() + head.link.len() + xattrs) as u64;
+        if self.metadata > self.limits.metadata {
+            let what = "bytes of paths, links and attributes";
+            return Err(TarError::TooMany { what, limit: self.limits.metadata });
+        }
         self.expect(head.size);
         Ok(head)
     }

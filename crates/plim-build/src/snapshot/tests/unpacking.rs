@@ -7,24 +7,24 @@ use super::super::{Snapshots, node};
 use super::*;
 use crate::files::FilesError;
 
-struct Bench {
-    store: TempLayout,
+pub(super) struct Bench {
+    pub(super) store: TempLayout,
     snapshots: Snapshots,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let store = TempLayout::new();
         let snapshots = Snapshots::open(&store.dir().join("snapshots")).unwrap();
         Self { store, snapshots }
     }
 
-    fn unpack(&self, layers: &[LayerBuilder]) -> Result<Chain, FilesError> {
+    pub(super) fn unpack(&self, layers: &[LayerBuilder]) -> Result<Chain, FilesError> {
         let image = layers.iter().fold(ImageBuilder::new(), |image, layer| image.layer(layer.clone()));
         self.snapshots.unpack(&image.write(&self.store), &self.store, &Recorder::new())
     }
 
-    fn listing(&self, layers: &[LayerBuilder]) -> Vec<String> {
+    pub(super) fn listing(&self, layers: &[LayerBuilder]) -> Vec<String> {
         listing(&View::new(&self.unpack(layers).unwrap()))
             .into_iter()
             .map(|line| line.replace(" 644 0:0", "").replace(" 755 0:0", ""))

@@ -23,6 +23,10 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 /// Names with this prefix are aufs' own records and mean nothing in a layer.
 const AUFS: &[u8] = b".wh..wh.";
 
+/// Bytes of the paths of directories that a layer may need without naming them. A hundred thousand real ones need half of
+/// it; one entry of a few bytes, compressed, can need a megabyte and five hundred directories.
+const MAX_IMPLIED: usize = 16 << 20;
+
 /// Writes one layer. Drop it unfinished and directories have wrong times.
 pub(super) struct Extractor<'a> {
     root: PathBuf,
@@ -37,6 +41,8 @@ pub(super) struct Extractor<'a> {
     opaque: HashSet<BString>,
     deleted: Vec<BString>,
     refused_devices: u64,
+    /// What directories that it does not name may still take, in bytes of their paths.
+    implied_left: usize,
 }
 
 /// The symbolic links of the layer so far.
@@ -83,6 +89,7 @@ impl<'a> Extractor<'a> {
             opaque: HashSet::new(),
             deleted: Vec::new(),
             refused_devices: 0,
+            implied_left: MAX_IMPLIED,
         };
         // a layer that does not name the root leaves it as it was
         let above = below.lookup("".into()).map_err(FilesError::inside("read", BStr::new("")))?;
@@ -315,6 +322,10 @@ impl<'a> Extractor<'a> {
 
     /// Makes a directory that the layer does not name, like the one below if there is one.
     fn imply(&mut self, place: &Place, name: &BStr, path: &BString) -> Result<(), FilesError> {
+        self.implied_left = self.implied_left.checked_sub(path.len()).ok_or(TarError::TooMany {
+            what: "bytes of paths of directories that it does not name",
+            limit: MAX_IMPLIED as u64,
+        })?;
         let below = self.below.node(path.as_bstr()).map_err(FilesError::inside("read", path.as_bstr()))?;
         let head = match below.filter(Node::is_dir) {
             Some(node) => node.head,
@@ -323,5 +334,37 @@ impl<'a> Extractor<'a> {
         place.dir(name, &head)?;
         self.times.insert(path.clone(), head.mtime);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plim_oci::Silent;
+
+    use super::*;
+    use crate::snapshot::Chain;
+
+    #[test]
+    fn the_directories_that_a_layer_needs_without_naming_them_are_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let below = View::new(&Chain::scratch());
+        let mut extractor = Extractor::new(dir.path(), &below, &Silent).unwrap();
+        extractor.implied_left = 20;
+        let mut put = |path: &str| {
+            let head = EntryHead {
+                uid: rustix::process::getuid().as_raw(),
+                gid: rustix::process::getgid().as_raw(),
+                ..EntryHead::new(path, EntryKind::File, 0o644)
+            };
+            extractor.entry(head, &mut io::empty())
+        };
+        // `some`, `some/thing`: 14 bytes; then `other`: 19
+        put("some/thing/a").unwrap();
+        put("some/thing/b").unwrap();
+        put("other/a").unwrap();
+        let error = put("third/a").unwrap_err();
+        let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        assert!(text.ends_with("bytes of paths of directories that it does not name"), "{text}");
+        assert!(!dir.path().join("third").exists());
     }
 }
