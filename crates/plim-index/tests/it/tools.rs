@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use plim_index::{PackageKind, fold};
@@ -80,12 +80,95 @@ fn node_packages_of_a_project_are_those_of_npm_ls() {
     write("node_modules/@s/c/package.json", r#"{"name":"@s/c","version":"0.0.1","dependencies":{"b":"3"}}"#);
     write("packages/w/package.json", r#"{"name":"w","version":"5.0.0"}"#);
     std::os::unix::fs::symlink("../packages/w", dir.path().join("node_modules/w")).unwrap();
+    // what `npm ls --all --json` of npm 10.8 lists of this tree
+    let recorded = [("@s/c", "0.0.1"), ("a", "1.2.0"), ("b", "2.0.0"), ("b", "3.0.0"), ("w", "5.0.0")];
+    let recorded: BTreeSet<_> = recorded.map(|(name, version)| (name.to_owned(), version.to_owned())).into();
+    assert_eq!(ours(LayerBuilder::new().tree("app", dir.path()), PackageKind::Npm), recorded);
     let listed = output(Command::new("npm").args(["ls", "--all", "--json"]).current_dir(dir.path()));
     let Some(tree) = listed.and_then(|bytes| serde_json::from_slice(&bytes).ok()) else { return };
     let mut expected = BTreeSet::new();
     npm_tree(&tree, &mut expected);
-    assert_eq!(expected.len(), 5, "{expected:?}");
-    assert_eq!(ours(LayerBuilder::new().tree("app", dir.path()), PackageKind::Npm), expected);
+    assert_eq!(expected, recorded, "npm lists something else by now");
+}
+
+#[test]
+fn debian_packages_of_this_machine_are_those_of_dpkg_query() {
+    let format = "${db:Status-Status} ${Package} ${Version} ${Architecture}\\n";
+    let Some(listed) = output(Command::new("dpkg-query").args(["-W", "-f", format])) else { return };
+    let listed = String::from_utf8(listed).unwrap();
+    let expected: BTreeSet<&str> = listed.lines().filter_map(|line| line.strip_prefix("installed ")).collect();
+
+    // one package with its files: where dpkg lists /bin/x, a merged machine has usr/bin/x
+    let Some(files) = output(Command::new("dpkg-query").args(["-L", "dpkg"])) else { return };
+    let files: BTreeSet<PathBuf> = String::from_utf8(files).unwrap().lines().filter_map(real_file).collect();
+    assert!(files.contains(Path::new("/usr/bin/dpkg")));
+    let inside = |path: &Path| path.to_string_lossy().trim_start_matches('/').to_owned();
+    let mut layer = LayerBuilder::new().file("var/lib/dpkg/status", fs::read("/var/lib/dpkg/status").unwrap());
+    for name in ["dpkg.list", "dpkg.md5sums"] {
+        let path = Path::new("/var/lib/dpkg/info").join(name);
+        layer = layer.file(&inside(&path), fs::read(&path).unwrap());
+    }
+    for name in ["bin", "sbin", "lib", "lib64"] {
+        if let Ok(target) = fs::read_link(Path::new("/").join(name)) {
+            layer = layer.symlink(name, &target.to_string_lossy());
+        }
+    }
+    let layer = files.iter().fold(layer, |layer, path| layer.file(&inside(path), ""));
+
+    let inventory = inventory(&[layer]);
+    let packages = inventory.packages.iter().filter(|package| package.kind == PackageKind::Deb);
+    let found: BTreeSet<String> = packages
+        .map(|package| {
+            format!("{} {} {}", package.name, package.version, package.architecture.as_deref().unwrap_or_default())
+        })
+        .collect();
+    assert_eq!(found.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected);
+    let dpkg = inventory.packages.iter().find(|package| package.name == "dpkg").unwrap();
+    let owned: BTreeSet<PathBuf> = dpkg.files.iter().map(|path| Path::new("/").join(path.to_string())).collect();
+    // its own list is of no package's
+    assert_eq!(owned.intersection(&files).collect::<Vec<_>>(), files.iter().collect::<Vec<_>>());
+}
+
+/// Returns where a listed file is, links of its directories followed; nothing for directories and what is not there.
+fn real_file(listed: &str) -> Option<PathBuf> {
+    let path = Path::new(listed);
+    let metadata = path.symlink_metadata().ok().filter(|metadata| !metadata.is_dir())?;
+    // a link is not what the layer below makes of it
+    let real = path.parent()?.canonicalize().ok()?.join(path.file_name()?);
+    metadata.is_file().then_some(real)
+}
+
+#[test]
+fn python_packages_of_an_environment_are_those_of_pip_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let environment = dir.path().join("venv");
+    let run = |command: &mut Command| match command.output() {
+        Ok(output) if output.status.success() => Some(output.stdout),
+        other => {
+            println!("skipped: {command:?}: {other:?}");
+            None
+        }
+    };
+    if run(Command::new("python3").args(["-m", "venv"]).arg(&environment)).is_none() {
+        return;
+    }
+    let pip = || {
+        let mut command = Command::new(environment.join("bin/python"));
+        command.args(["-m", "pip", "--disable-pip-version-check"]);
+        command
+    };
+    // names with capitals, dots and dashes, and packages that others need
+    let packages = ["python-dateutil", "Jinja2", "zope.event"];
+    if run(pip().args(["install", "--quiet", "--no-compile"]).args(packages)).is_none() {
+        return;
+    }
+    let Some(listed) = run(pip().args(["list", "--format", "json"])) else { return };
+    let listed: Value = serde_json::from_slice(&listed).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let rows = listed.as_array().unwrap().iter();
+    let expected: BTreeSet<(String, String)> = rows.map(|row| (text(&row["name"]), text(&row["version"]))).collect();
+    assert!(expected.len() >= 6, "{expected:?}");
+    assert_eq!(ours(LayerBuilder::new().tree("app/venv", &environment), PackageKind::Python), expected);
 }
 
 #[test]
