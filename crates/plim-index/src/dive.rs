@@ -6,6 +6,7 @@
 //! them, and a copy that must stay is) is what `Inventory::hidden_bytes` counts.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Bound;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use plim_oci::EntryKind;
@@ -46,9 +47,11 @@ struct Seen {
 
 /// Computes the figures.
 pub fn dive_figures<L: AsRef<LayerIndex>>(layers: &[L]) -> DiveFigures {
-    let mut seen: HashMap<BString, Seen> = HashMap::new();
-    let mut merged: BTreeMap<BString, (u64, bool)> = BTreeMap::new();
+    let mut seen: HashMap<&BStr, Seen> = HashMap::new();
+    let mut merged: Merged<'_> = BTreeMap::new();
     let mut user_bytes = 0;
+    // only deletions ask what is below
+    let asks = layers.iter().map(AsRef::as_ref).rposition(|layer| !layer.whiteouts.is_empty()).unwrap_or(0);
     for (number, layer) in layers.iter().map(AsRef::as_ref).enumerate() {
         let own = Own::of(layer);
         for (path, size) in own.leaves(&merged) {
@@ -60,14 +63,16 @@ pub fn dive_figures<L: AsRef<LayerIndex>>(layers: &[L]) -> DiveFigures {
         if number > 0 {
             user_bytes += layer.entries.iter().map(|entry| size_in_tar(&entry.head)).sum::<u64>();
         }
-        own.stack_on(&mut merged);
+        if number < asks {
+            own.stack_on(&mut merged);
+        }
     }
     let (smallest, all) =
         seen.values().fold((0, 0), |(smallest, all), seen| (smallest + seen.smallest, all + seen.bytes));
     let mut wasted: Vec<WastedPath> = seen
         .into_iter()
         .filter(|(_, seen)| seen.count > 1)
-        .map(|(path, seen)| WastedPath { path, count: seen.count, bytes: seen.bytes })
+        .map(|(path, seen)| WastedPath { path: path.to_owned(), count: seen.count, bytes: seen.bytes })
         .collect();
     wasted.sort_by(|one, other| other.bytes.cmp(&one.bytes).then_with(|| one.path.cmp(&other.path)));
     let wasted_bytes = wasted.iter().map(|path| path.bytes).sum();
@@ -83,6 +88,9 @@ pub fn dive_figures<L: AsRef<LayerIndex>>(layers: &[L]) -> DiveFigures {
 fn size_in_tar(head: &plim_oci::EntryHead) -> u64 {
     if head.kind == EntryKind::File { head.size } else { 0 }
 }
+
+/// The layers so far: size, and whether it is a directory.
+type Merged<'a> = BTreeMap<&'a BStr, (u64, bool)>;
 
 /// A layer as a tree.
 struct Own<'a> {
@@ -126,37 +134,34 @@ impl<'a> Own<'a> {
 
     /// The paths with nothing of the layer below them, with what they count. What a whiteout deletes counts when it was a
     /// directory: with all that was in it.
-    fn leaves(&self, merged: &BTreeMap<BString, (u64, bool)>) -> Vec<(BString, u64)> {
+    fn leaves(&self, merged: &Merged<'a>) -> Vec<(&'a BStr, u64)> {
         let deleted = self.whiteouts.iter().filter_map(|path| {
             let (size, is_dir) = merged.get(*path)?;
             let bytes = if *is_dir { size + below(merged, path).map(|(_, (size, _))| size).sum::<u64>() } else { 0 };
-            Some(((*path).to_owned(), bytes))
+            Some((*path, bytes))
         });
         let kept = self.entries.iter().filter(|(path, _)| !self.inner.contains(*path));
-        deleted.chain(kept.map(|(path, (size, _))| ((*path).to_owned(), *size))).collect()
+        deleted.chain(kept.map(|(path, (size, _))| (*path, *size))).collect()
     }
 
-    fn stack_on(&self, merged: &mut BTreeMap<BString, (u64, bool)>) {
+    fn stack_on(&self, merged: &mut Merged<'a>) {
         for path in &self.whiteouts {
-            let gone: Vec<BString> = below(merged, path).map(|(path, _)| path.clone()).collect();
+            let gone: Vec<&BStr> = below(merged, path).map(|(path, _)| *path).collect();
             for path in gone {
-                merged.remove(&path);
+                merged.remove(path);
             }
             merged.remove(*path);
         }
         for (path, entry) in &self.entries {
-            merged.insert((*path).to_owned(), *entry);
+            merged.insert(*path, *entry);
         }
     }
 }
 
 /// What is below a directory.
-fn below<'m>(
-    merged: &'m BTreeMap<BString, (u64, bool)>,
-    dir: &BStr,
-) -> impl Iterator<Item = (&'m BString, &'m (u64, bool))> {
+fn below<'m, 'a>(merged: &'m Merged<'a>, dir: &BStr) -> impl Iterator<Item = (&'m &'a BStr, &'m (u64, bool))> {
     let first: BString = bstr::concat([dir.as_bytes(), b"/"]).into();
     // the byte after the slash
     let last: BString = bstr::concat([dir.as_bytes(), b"0"]).into();
-    merged.range(first..last)
+    merged.range::<BStr, _>((Bound::Included(first.as_bstr()), Bound::Excluded(last.as_bstr())))
 }

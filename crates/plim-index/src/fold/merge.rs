@@ -1,6 +1,6 @@
 //! Layers laid over each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{EntryHead, EntryKind};
@@ -65,9 +65,8 @@ impl Stack {
     ) -> Option<(BString, Option<Node>)> {
         let own = |entry: u32| {
             let found = &layer.entries[entry as usize];
-            let head = EntryHead { path: path.clone(), ..found.head.clone() };
             Node {
-                head,
+                head: named(&found.head, path.clone()),
                 digest: found.digest,
                 layer: number,
                 origin: Some(Origin { layer: number, entry }),
@@ -79,8 +78,9 @@ impl Stack {
             Item::Dir(Some(entry)) | Item::Leaf(entry) => Some(own(entry)),
             Item::Lower(target) => match self.lower(target.as_bstr()) {
                 Ok(node) => {
-                    let head = EntryHead { path: path.clone(), ..node.head.clone() };
-                    Some(Node { head, layer: number, ..node.clone() })
+                    let head = named(&node.head, path.clone());
+                    let (digest, origin, owner) = (node.digest, node.origin, node.owner);
+                    Some(Node { head, digest, layer: number, origin, owner })
                 }
                 Err(kind) => {
                     self.anomalies.push(Anomaly { layer: number, path, kind });
@@ -103,22 +103,29 @@ impl Stack {
 
     /// Puts a node over whatever is at its path.
     fn place(&mut self, number: usize, path: BString, node: Option<Node>) {
-        let below_is_dir = self.nodes.get(&path).map(|old| old.head.kind == EntryKind::Dir);
-        let node = match (node, below_is_dir) {
-            (None, Some(true)) => return,
-            (None, _) => Node {
-                head: EntryHead::new(path.clone(), EntryKind::Dir, 0o755),
-                digest: None,
-                layer: number,
-                origin: None,
-                owner: None,
-            },
-            (Some(node), _) => node,
+        let named = node.is_some();
+        let node = node.unwrap_or_else(|| Node {
+            head: EntryHead::new(path.clone(), EntryKind::Dir, 0o755),
+            digest: None,
+            layer: number,
+            origin: None,
+            owner: None,
+        });
+        let mut place = match self.nodes.entry(path) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(node);
+                return;
+            }
+            btree_map::Entry::Occupied(place) => place,
         };
-        if !(node.head.kind == EntryKind::Dir && below_is_dir == Some(true)) {
-            let old = self.nodes.get(&path).and_then(|old| old.digest);
-            self.hide(path.as_bstr(), number, how(old, node.digest));
+        if place.get().head.kind == EntryKind::Dir && node.head.kind == EntryKind::Dir {
+            if named {
+                place.insert(node);
+            }
+            return;
         }
+        let (path, how) = (place.key().clone(), how(place.get().digest, node.digest));
+        self.hide(path.as_bstr(), number, how);
         self.nodes.insert(path, node);
     }
 
@@ -149,6 +156,22 @@ impl Stack {
             let (path, bytes) = (node.head.path, node.head.size);
             self.hidden.push(Hidden { path, layer: origin.layer, bytes, by, how, origin });
         }
+    }
+}
+
+/// Returns the head of something under another path.
+fn named(head: &EntryHead, path: BString) -> EntryHead {
+    EntryHead {
+        path,
+        kind: head.kind,
+        mode: head.mode,
+        uid: head.uid,
+        gid: head.gid,
+        size: head.size,
+        mtime: head.mtime,
+        link: head.link.clone(),
+        device: head.device,
+        xattrs: head.xattrs.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One layer as a tree of its own, before it is laid over those below.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{EntryHead, EntryKind};
@@ -117,10 +117,17 @@ impl<'a> Upper<'a> {
     /// Puts an item at its place; what was there goes, unless both are directories.
     fn put(&mut self, path: BString, item: Item) {
         let is_dir = matches!(item, Item::Dir(_));
-        match self.items.insert(path.clone(), item) {
-            None => return,
-            Some(Item::Dir(_)) if is_dir => return,
-            Some(Item::Dir(_)) => {
+        let mut place = match self.items.entry(path) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(item);
+                return;
+            }
+            btree_map::Entry::Occupied(place) => place,
+        };
+        let path = place.key().clone();
+        match place.insert(item) {
+            Item::Dir(_) if is_dir => return,
+            Item::Dir(_) => {
                 let gone: Vec<BString> = below(&self.items, path.as_bstr()).map(|(path, _)| path.clone()).collect();
                 for path in gone {
                     if let Some(Item::Leaf(entry)) = self.items.remove(&path) {
@@ -128,8 +135,8 @@ impl<'a> Upper<'a> {
                     }
                 }
             }
-            Some(Item::Leaf(entry)) => self.replaced.push((path, entry)),
-            Some(Item::Lower(_)) => {}
+            Item::Leaf(entry) => self.replaced.push((path, entry)),
+            Item::Lower(_) => {}
         }
         self.last = None;
     }
