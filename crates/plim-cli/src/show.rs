@@ -8,6 +8,7 @@ pub(crate) mod html;
 pub(crate) mod instruction;
 pub(crate) mod markdown;
 pub(crate) mod names;
+pub(crate) mod optimize;
 
 /// How a report is laid out on a terminal.
 #[derive(Debug, Clone, Copy)]

@@ -21,6 +21,7 @@ const SCRIPT: &str = include_str!("html/report.js");
 const TEMPLATES: &[(&str, &str)] = &[
     ("page.html", include_str!("html/page.html")),
     ("analyze.html", include_str!("html/analyze.html")),
+    ("optimize.html", include_str!("html/optimize.html")),
 ];
 
 /// What every page is made of besides its report.
