@@ -232,6 +232,24 @@ pub(crate) enum Format {
     Json,
     /// SARIF 2.1.0.
     Sarif,
+    /// GitHub Flavored Markdown, for the summary of a CI run.
+    Markdown,
+    /// One file for a browser; nothing in it is loaded from elsewhere.
+    Html,
+}
+
+impl Format {
+    /// Returns its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Short => "short",
+            Self::Json => "json",
+            Self::Sarif => "sarif",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+        }
+    }
 }
 
 impl std::str::FromStr for Output {

@@ -68,20 +68,29 @@ impl Context<'_> {
         Progress::new(self.printer, self.printer.redraws())
     }
 
-    /// Writes a report in the formats asked for; `text` renders it for people.
+    /// Writes a report as text, rendered by `text`, and as JSON.
     pub(crate) fn write<T: Serialize>(
         &self,
         outputs: &[Output],
         report: &T,
         text: impl Fn() -> String,
     ) -> Result<(), Failure> {
+        check_formats(outputs, &[Format::Text, Format::Json])?;
+        self.write_rendered(outputs, report, |_| Ok(text()))
+    }
+
+    /// Writes a report in the formats asked for: JSON is made from the report, all others by `render`. The caller has checked
+    /// that there are no others than it knows: [`check_formats`].
+    pub(crate) fn write_rendered<T: Serialize>(
+        &self,
+        outputs: &[Output],
+        report: &T,
+        render: impl Fn(Format) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
         for output in outputs {
             let rendered = match output.format {
-                Format::Text => text(),
                 Format::Json => json(report)?,
-                Format::Short | Format::Sarif => {
-                    return Err(Failure::tool("this report has the formats text and json"));
-                }
+                format => render(format)?,
             };
             self.write_one(output, &rendered)?;
         }
@@ -91,6 +100,11 @@ impl Context<'_> {
     /// Writes one rendering to its file or to standard output.
     pub(crate) fn write_one(&self, output: &Output, rendered: &str) -> Result<(), Failure> {
         match &output.path {
+            // colours are for terminals
+            Some(path) if output.format == Format::Text => {
+                std::fs::write(path, anstream::adapter::strip_str(rendered).to_string())
+                    .map_err(|error| Failure::caused(format!("failed to write {path}"), &error))
+            }
             Some(path) => std::fs::write(path, rendered)
                 .map_err(|error| Failure::caused(format!("failed to write {path}"), &error)),
             None => self
@@ -99,6 +113,14 @@ impl Context<'_> {
                 .map_err(|error| Failure::caused("failed to write to standard output", &error)),
         }
     }
+}
+
+/// Fails when a format is asked for that the report does not have. Before the work, not after it.
+pub(crate) fn check_formats(outputs: &[Output], known: &[Format]) -> Result<(), Failure> {
+    let Some(unknown) = outputs.iter().find(|output| !known.contains(&output.format)) else { return Ok(()) };
+    let names: Vec<&str> = known.iter().map(|format| format.name()).collect();
+    Err(Failure::tool(format!("this report has no format {}", unknown.format.name()))
+        .hint(format!("it can be written as {}", names.join(", "))))
 }
 
 fn json<T: Serialize>(report: &T) -> Result<String, Failure> {

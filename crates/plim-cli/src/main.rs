@@ -6,6 +6,7 @@ mod env;
 mod numbers;
 mod printer;
 mod progress;
+mod show;
 
 use std::process::ExitCode;
 

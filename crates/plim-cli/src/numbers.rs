@@ -1,5 +1,7 @@
 //! Numbers and tables for people.
 
+use crate::show::names::width as width_of;
+
 /// Bytes in the decimal units that registries and disks use: `1.39 GB`, `57.2 MB`, `812 kB`.
 pub(crate) fn bytes(count: u64) -> String {
     let value = count as f64;
@@ -14,7 +16,9 @@ pub(crate) fn bytes(count: u64) -> String {
 
 /// Seconds: `0.08 s`, `4.2 s`, `73 s`.
 pub(crate) fn seconds(value: f64) -> String {
-    if value < 0.995 {
+    if !value.is_finite() {
+        "?".to_owned()
+    } else if value < 0.995 {
         format!("{value:.2} s")
     } else if value < 99.5 {
         format!("{value:.1} s")
@@ -72,14 +76,14 @@ impl Table {
     pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| width_of(cell)).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         let mut out = String::new();
         for row in &self.rows {
             let mut line = String::from(" ");
             for (column, cell) in row.iter().enumerate() {
-                let pad = " ".repeat(widths[column].saturating_sub(cell.chars().count()));
+                let pad = " ".repeat(widths[column].saturating_sub(width_of(cell)));
                 line.push_str(if column == 0 { " " } else { "  " });
                 if column < self.left {
                     line.push_str(cell);

@@ -62,6 +62,11 @@ impl Printer {
         anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never
     }
 
+    /// Says whether standard output takes UTF-8.
+    pub(crate) fn unicode(self) -> bool {
+        self.unicode
+    }
+
     /// Returns the mark of a finished task.
     pub(crate) fn mark(self, good: bool) -> String {
         let (style, sign) = match (good, self.unicode) {

@@ -13,7 +13,7 @@
 
 mod diagnostic;
 mod fix;
-mod plain;
+pub mod plain;
 pub mod render;
 mod rule;
 mod severity;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Returns the text with line breaks as spaces and with every other control or direction-changing character written out
 /// as `\u{…}`: a file name must not be able to move the cursor, hide a line or reorder what is read.
-pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_harmful) {
         return Cow::Borrowed(text);
     }
@@ -21,7 +21,7 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns the text with its line breaks kept and every other harmful character written out.
-pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+pub fn lines(text: &str) -> Cow<'_, str> {
     if !text.contains('\n') {
         return one_line(text);
     }
@@ -30,7 +30,7 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
 
 fn is_harmful(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ pub(crate) struct Optimize {
     pub(crate) isolation: IsolationFlag,
     #[command(flatten)]
     pub(crate) bases: Bases,
-    /// Report format, optionally into a file; may be repeated: text, json, json=FILE.
+    /// Report format, optionally into a file; may be repeated: text, json, markdown, html, html=FILE.
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     pub(crate) output: Vec<Output>,
 }

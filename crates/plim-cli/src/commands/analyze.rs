@@ -4,22 +4,41 @@ use plim_engine::Failure;
 use plim_engine::analyze::ci::{self, Rules, Verdict};
 use plim_engine::analyze::{self, AnalyzeReport};
 
-use super::Context;
+use super::{Context, check_formats};
 use crate::Outcome;
+use crate::args::Format;
 use crate::args::analyze::Analyze;
-use crate::numbers::{Table, bytes, count};
+use crate::numbers::{Table, bytes};
+use crate::show::Look;
+use crate::show::analyze as show;
+use crate::show::names::fit_path;
+
+/// The formats of its report.
+const FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Markdown, Format::Html];
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Analyze) -> Result<Outcome, Failure> {
+    check_formats(&args.output, FORMATS)?;
     let workspace = context.workspace(".".into())?;
     let rules = if args.ci { Some(rules(args)?) } else { None };
-    let report = analyze::analyze(&workspace, &args.image, &context.progress())?;
-    let Some(rules) = rules else {
-        context.write(&args.output, &report, || text(&report, args.rows))?;
+    let mut report = analyze::analyze(&workspace, &args.image, &context.progress())?;
+    report.cost.assumptions = args.cost.over(report.cost.assumptions);
+    let verdicts = rules.map(|rules| rules.judge(&report.dive));
+    let rows = if args.rows == 0 { usize::MAX } else { args.rows };
+    context.write_rendered(&args.output, &report, |format| match format {
+        Format::Markdown => Ok(show::markdown::render(&report, verdicts.as_deref(), rows)),
+        Format::Html => show::html::render(&report, verdicts.as_deref()),
+        _ => Ok(match &verdicts {
+            Some(verdicts) => verdict(&report, verdicts, rows),
+            None => show::text::render(&report, Look { rows, depth: args.depth, unicode: context.printer.unicode() }),
+        }),
+    })?;
+    let Some(verdicts) = verdicts else {
+        if let Some(command) = show::next_command(&report) {
+            context.printer.next_step(&command);
+        }
         return Ok(Outcome::Good);
     };
-    let verdicts = rules.judge(&report.dive);
-    context.write(&args.output, &report, || verdict(&report, &verdicts, args.rows))?;
     let good = verdicts.iter().all(|verdict| verdict.passed != Some(false));
     Ok(if good { Outcome::Good } else { Outcome::Findings })
 }
@@ -37,11 +56,11 @@ fn rules(args: &Analyze) -> Result<Rules, Failure> {
 fn verdict(report: &AnalyzeReport, verdicts: &[Verdict], rows: usize) -> String {
     let mut out = String::new();
     let mut table = Table::new(1);
-    for path in report.dive.wasted.iter().take(if rows == 0 { usize::MAX } else { rows }) {
+    for path in report.dive.wasted.iter().take(rows) {
         table.row([path.count.to_string().as_str(), &bytes(path.bytes)]);
     }
     for (line, path) in table.render().lines().zip(&report.dive.wasted) {
-        out.push_str(&format!("{line}  {}\n", path.path));
+        out.push_str(&format!("{line}  {}\n", fit_path(&path.path, 200, "…")));
     }
     let word = |passed: Option<bool>| match passed {
         Some(true) => "PASS",
@@ -61,71 +80,4 @@ fn verdict(report: &AnalyzeReport, verdicts: &[Verdict], rows: usize) -> String 
         number(None),
     ));
     out
-}
-
-fn text(report: &AnalyzeReport, rows: usize) -> String {
-    let rows = if rows == 0 { usize::MAX } else { rows };
-    let mut out = format!("{}\n{}, {}\n\n", report.subject, report.digest, report.platform);
-    let mut totals = Table::new(1);
-    totals.row(["size", &bytes(report.size_bytes)]);
-    totals.row(["download", &bytes(report.compressed_bytes)]);
-    totals.row(["files", &count(report.files)]);
-    totals.row(["packages", &count(report.packages.len() as u64)]);
-    totals.row(["hidden by later layers", &bytes(report.hidden_bytes)]);
-    totals.row(["dive: efficiency", &format!("{:.4} %", report.dive.efficiency * 100.0)]);
-    totals.row(["dive: wasted", &bytes(report.dive.wasted_bytes)]);
-    if let Some(part) = report.dive.user_wasted {
-        totals.row(["dive: wasted of the user's layers", &format!("{:.4} %", part * 100.0)]);
-    }
-    totals.row(["runs as", &report.user]);
-    totals.row(["shell", report.shells.first().map_or("no", String::as_str)]);
-    totals.row(["package manager", report.package_managers.first().map_or("no", String::as_str)]);
-    out.push_str(&totals.render());
-
-    out.push_str("\nlayers\n");
-    let mut layers = Table::new(0);
-    for (number, layer) in report.layers.iter().enumerate() {
-        layers.row([
-            &(number + 1).to_string(),
-            &bytes(layer.size_bytes),
-            &bytes(layer.compressed_bytes),
-            &format!("{} files", count(layer.files)),
-            "",
-        ]);
-    }
-    for (line, layer) in layers.render().lines().zip(&report.layers) {
-        let made: String = layer.created_by.as_deref().unwrap_or("").chars().take(90).collect();
-        out.push_str(&format!("{line}  {made}\n"));
-    }
-    let owners: Vec<analyze::Sized> =
-        report.owners.iter().map(|row| analyze::Sized { name: row.name.clone(), bytes: row.bytes }).collect();
-    section(&mut out, "size by owner", &owners, rows);
-    section(&mut out, "largest files", &report.largest, rows);
-
-    out.push_str("\npackages\n");
-    let mut packages = Table::new(3);
-    for package in report.packages.iter().take(rows) {
-        packages.row([package.kind.as_str(), &package.name, &package.version, &bytes(package.bytes)]);
-    }
-    out.push_str(&packages.render());
-    rest(&mut out, report.packages.len(), rows);
-    out
-}
-
-fn section(out: &mut String, title: &str, rows: &[analyze::Sized], shown: usize) {
-    out.push_str(&format!("\n{title}\n"));
-    let mut table = Table::new(0);
-    for row in rows.iter().take(shown) {
-        table.row([bytes(row.bytes).as_str()]);
-    }
-    for (line, row) in table.render().lines().zip(rows) {
-        out.push_str(&format!("{line}  {}\n", row.name));
-    }
-    rest(out, rows.len(), shown);
-}
-
-fn rest(out: &mut String, all: usize, shown: usize) {
-    if all > shown {
-        out.push_str(&format!("  … {} more, --rows 0 shows all\n", all - shown));
-    }
 }

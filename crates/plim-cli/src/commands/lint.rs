@@ -8,7 +8,7 @@ use plim_diag::render::{self, Envelope, TextOptions};
 use plim_engine::lint::{self, FixMode, LintFile, LintReport};
 use plim_engine::{Failure, lint::RULES};
 
-use super::Context;
+use super::{Context, check_formats};
 use crate::args::lint::Lint;
 use crate::args::{Format, Output};
 use crate::numbers::plural;
@@ -19,6 +19,7 @@ const STDIN: &str = "<stdin>";
 
 /// Runs the command; findings are exit 1.
 pub(crate) fn run(context: &Context<'_>, args: &Lint) -> Result<Outcome, Failure> {
+    check_formats(&args.output, &[Format::Text, Format::Short, Format::Json, Format::Sarif])?;
     let mut files = Vec::new();
     for path in &args.paths {
         read(path, &mut files)?;
@@ -100,6 +101,7 @@ fn render_as(context: &Context<'_>, output: &Output, report: &LintReport, subjec
             render::json(findings, sources, RULES, &envelope, &mut out)
         }
         Format::Sarif => render::sarif(findings, sources, RULES, version, &mut out),
+        Format::Markdown | Format::Html => unreachable!("checked before the files were read"),
     };
     written.map_err(|error| Failure::caused("failed to render the findings", &error))?;
     Ok(String::from_utf8_lossy(&out).into_owned())

@@ -2,11 +2,13 @@
 
 use camino::Utf8Path;
 use plim_engine::Failure;
-use plim_engine::optimize::{self, CarryChoice, Kept, OptimizeReport, OptimizeRequest, Proof, Side};
+use plim_engine::optimize::{self, CarryChoice, Kept, OptimizeReport, OptimizeRequest, Side};
 
-use super::{Context, build_options, parse};
+use super::{Context, build_options, check_formats, parse};
+use crate::args::Format;
 use crate::args::optimize::{Depth, Optimize};
-use crate::numbers::{Table, bytes, change, count, seconds};
+use crate::numbers::{Table, bytes};
+use crate::show::optimize::{self as show, compare, proof_lines};
 use crate::{Outcome, env};
 
 /// Rows of "what saved most" on the terminal; report.json has all.
@@ -14,6 +16,7 @@ const SAVINGS_SHOWN: usize = 6;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Failure> {
+    check_formats(&args.output, &[Format::Text, Format::Json, Format::Markdown, Format::Html])?;
     let request = OptimizeRequest {
         dir: args.dir.clone(),
         file: args.file.clone(),
@@ -44,7 +47,11 @@ pub(crate) fn run(context: &Context<'_>, args: &Optimize) -> Result<Outcome, Fai
     let workspace = context.workshop(&args.dir, &args.isolation)?;
     let progress = context.progress();
     let report = optimize::optimize(&workspace, &request, &progress)?;
-    context.write(&args.output, &report, || text(&report, args.explain))?;
+    context.write_rendered(&args.output, &report, |format| match format {
+        Format::Markdown => Ok(show::markdown::render(&report)),
+        Format::Html => show::html::render(&report),
+        _ => Ok(text(&report, args.explain)),
+    })?;
     if !report.proof.passed {
         return Err(Failure::subject("the new image does not behave like the old one")
             .detail(report.proof.failures.iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n"))
@@ -84,7 +91,9 @@ fn text(report: &OptimizeReport, explain: bool) -> String {
         }
     }
     out.push('\n');
-    out.push_str(&proof(&report.proof));
+    for line in proof_lines(&report.proof) {
+        out.push_str(&format!("  proof: {line}\n"));
+    }
     for note in &report.notes {
         out.push_str(&format!("  note: {note}\n"));
     }
@@ -133,76 +142,8 @@ fn explanation(report: &OptimizeReport) -> String {
 fn table(before: Option<&Side>, after: &Side) -> String {
     let mut table = Table::new(1);
     table.row(["", "before", "after", "change"]);
-    let mut row = |name: &str, value: &dyn Fn(&Side) -> String, number: Option<&dyn Fn(&Side) -> f64>| {
-        let old = before.map_or_else(|| "-".to_owned(), value);
-        let change = match (before, number) {
-            (Some(before), Some(number)) => change(number(before), number(after)),
-            _ => String::new(),
-        };
-        table.row([name, &old, &value(after), &change]);
-    };
-    let yes_no = |found: &Option<String>| if found.is_some() { "yes" } else { "no" }.to_owned();
-    row("image size", &|side| bytes(side.size_bytes), Some(&|side| side.size_bytes as f64));
-    row("download", &|side| bytes(side.compressed_bytes), Some(&|side| side.compressed_bytes as f64));
-    row("  at 100 MB/s", &|side| seconds(side.download_seconds), None);
-    row("layers", &|side| side.layers.to_string(), None);
-    row("files", &|side| count(side.files), Some(&|side| side.files as f64));
-    row("packages", &|side| side.packages.to_string(), Some(&|side| side.packages as f64));
-    row(
-        "rebuild after a one-line change",
-        &|side| side.rebuild_seconds.map_or_else(|| "-".to_owned(), seconds),
-        Some(&|side| side.rebuild_seconds.unwrap_or(0.0)),
-    );
-    row("runs as", &|side| side.user.clone(), None);
-    row("shell in the image", &|side| yes_no(&side.shell), None);
-    row("package manager in the image", &|side| yes_no(&side.package_manager), None);
+    for row in compare(before, after) {
+        table.row([row.name, &row.before, &row.after, &row.change]);
+    }
     table.render()
-}
-
-fn proof(proof: &Proof) -> String {
-    let mut out = String::new();
-    for probe in &proof.probes {
-        let line = match (probe.before, probe.same) {
-            (Some(before), true) if probe.volatile => {
-                format!(
-                    "GET {} {before} = {}, same status and shape (the body changes by itself)",
-                    probe.path, probe.after
-                )
-            }
-            (Some(before), true) => format!("GET {} {before} = {}, same body", probe.path, probe.after),
-            (Some(before), false) => format!("GET {} {before}, then {}: they differ", probe.path, probe.after),
-            (None, _) => format!("GET {} {}", probe.path, probe.after),
-        };
-        out.push_str(&format!("  proof: {line}\n"));
-    }
-    let Some(after) = &proof.after else {
-        out.push_str("  proof: none was asked for (--prove none)\n");
-        return out;
-    };
-    if proof.probes.is_empty() {
-        let what = match proof.depth {
-            optimize::Depth::Start => format!("it starts and runs for {} s", after.start_ms / 1000),
-            _ => format!("it listens on port {} after {} ms", proof.port, after.start_ms),
-        };
-        out.push_str(&format!("  proof: {what}; its answers were not compared\n"));
-    }
-    let stop = if after.stopped { "stops" } else { "does not stop" };
-    let was = match &proof.before {
-        Some(before) => format!(" (before: {})", stop_time(before.stopped, before.stop_ms)),
-        None => String::new(),
-    };
-    let root = if proof.read_only_root { " on a read-only root" } else { "" };
-    let missing = match proof.not_enforced.join(" and ") {
-        missing if missing.is_empty() => missing,
-        missing => format!("; {missing} not enforced here"),
-    };
-    out.push_str(&format!(
-        "  proof: {stop} on SIGTERM in {} ms{was}; runs as {}{root}{missing}\n",
-        after.stop_ms, after.user
-    ));
-    out
-}
-
-fn stop_time(stopped: bool, ms: u64) -> String {
-    if stopped { format!("{ms} ms") } else { format!("ignored, killed after {} s", ms / 1000) }
 }

@@ -7,6 +7,7 @@ use super::Context;
 use crate::Outcome;
 use crate::args::why::Why;
 use crate::numbers::{bytes, count};
+use crate::show::instruction::clean;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Why) -> Result<Outcome, Failure> {
@@ -27,7 +28,7 @@ fn text(report: &WhyReport) -> String {
     }
     for brought in &report.layers {
         let line = brought.line.as_ref().map_or(String::new(), |line| format!("{line}  "));
-        let made = brought.created_by.as_deref().unwrap_or("(the image does not say by what)");
+        let made = brought.created_by.as_deref().map_or_else(|| "(the image does not say by what)".to_owned(), clean);
         out.push_str(&format!("  layer {}, {}: {line}{made}\n", brought.layer, bytes(brought.bytes)));
     }
     if let Some(package) = &report.package {

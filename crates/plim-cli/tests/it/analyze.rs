@@ -61,3 +61,64 @@ fn the_rules_of_dive_decide_the_exit_code() {
     assert!(env.plim(["analyze", "--ci", "oci:in"]).fails(2).stderr.contains("line 2"));
     env.plim(["analyze", "--ci", "--ci-config", "absent", "oci:in"]).fails(2);
 }
+
+#[test]
+fn one_run_writes_a_page_and_a_summary() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let outputs = ["analyze", "-o", "html=report.html", "-o", "markdown=summary.md", "-o", "text=report.txt", "oci:in"];
+    let output = env.plim(outputs);
+    assert_eq!(output.stdout, "", "all three went to files");
+    output.good();
+    let page = env.read("report.html");
+    assert!(page.starts_with("<!doctype html>") && page.trim_end().ends_with("</html>"));
+    assert!(page.contains("RUN rm /etc/gone"));
+    assert!(env.read("summary.md").starts_with("## `oci:in`\n"));
+    assert!(!env.read("report.txt").contains('\u{1b}'), "colours are for terminals");
+}
+
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    assert!(env.plim(["analyze", "--color", "always", "oci:in"]).good().contains("\u{1b}[1m"));
+    assert!(!env.plim(["analyze", "oci:in"]).good().contains('\u{1b}'));
+}
+
+#[test]
+fn a_terminal_without_utf_8_gets_ascii() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let mut command = env.command(["analyze", "--depth", "2", "--rows", "1", "oci:in"]);
+    command.env("LANG", "C");
+    let text = crate::env::Output::of(command).good();
+    assert!(text.is_ascii(), "{text}");
+    assert!(text.contains("... 1 more, --rows 0 shows all"), "{text}");
+}
+
+#[test]
+fn verdicts_are_in_the_summary_too() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let output = env.plim(["analyze", "--ci", "-o", "markdown", "oci:in"]).fails(1);
+    assert!(output.stdout.contains("| **fail** | `lowestEfficiency` |"), "{}", output.stdout);
+}
+
+#[test]
+fn the_assumptions_of_the_cost_are_flags() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let flags = ["--pull-rate", "800Mbit/s", "--pods", "3", "--builds-per-day", "7", "--reused-layers", "1"];
+    let report = env.plim(["analyze", "-o", "json"].into_iter().chain(flags).chain(["oci:in"])).json();
+    let assumed = &report["cost"]["assumptions"];
+    assert_eq!(assumed["pull_bytes_per_second"], 100_000_000);
+    assert_eq!(assumed["unpack_bytes_per_second"], 200_000_000);
+    assert_eq!([&assumed["pods"], &assumed["builds_per_day"], &assumed["reused_layers"]], [3, 7, 1]);
+    env.check("analyze_bad_rate", &env.plim(["analyze", "--pull-rate", "fast", "oci:in"]).fails(2));
+}
+
+#[test]
+fn a_format_that_there_is_not_is_an_error_before_the_image_is_read() {
+    let env = TestEnv::new();
+    env.check("analyze_sarif", &env.plim(["analyze", "-o", "sarif", "oci:absent"]).fails(2));
+}
