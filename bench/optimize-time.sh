@@ -17,11 +17,12 @@ run() { # label
     echo "$(date +%s%N) $began" | awk -v l="$1" '{printf "%-10s %6.1f s\n", l, ($1 - $2) / 1e9}'
 }
 run download
-# the packages stay, everything made of them goes: bases, layers, steps, indexes, pip's cache mount
-mv "$work/cache/debian" "$work/debian"
-rm -rf "$work/data" "$work/cache"
+# the packages stay, everything made of them goes: bases, layers, steps, indexes, pip's cache mount. It is moved out of the way,
+# not removed: ext4 does not use the numbers of files again that were removed minutes ago, and looks for others at great length
+mkdir "$work/old"
+mv "$work/data" "$work/cache" "$work/old"
 mkdir "$work/cache"
-mv "$work/debian" "$work/cache/debian"
+mv "$work/old/cache/debian" "$work/cache/debian"
 rm -rf "$work/project/.plim"
 run first
 run second

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use plim_build::{BaseError, BaseSource, NamedContext, Request, State, build};
+use plim_build::{Base, BaseError, BaseSource, NamedContext, Request, State, build};
 use plim_dockerfile::ignore::Patterns;
 use plim_oci::archive::{Archive, write_oci};
 use plim_oci::lock::lock_exclusive;
@@ -138,11 +138,11 @@ fn request(context: &Path, dockerfile: &Path, flags: &[String]) -> Result<Reques
 struct Store<'a>(&'a Layout);
 
 impl BaseSource for Store<'_> {
-    fn base(&self, name: &str, platform: &Platform, _events: &dyn Events) -> Result<Option<Image>, BaseError> {
+    fn base(&self, name: &str, platform: &Platform, _events: &dyn Events) -> Result<Option<Base>, BaseError> {
         let reference = name.parse::<Reference>().map_err(|error| BaseError::new(error.to_string(), None))?;
         let Ok(descriptor) = self.0.resolve(&reference.to_string()) else { return Ok(None) };
         let image = plim_oci::read::image(self.0, &descriptor, platform);
-        image.map(Some).map_err(|error| BaseError::new(error.to_string(), None))
+        image.map(|image| Some(image.into())).map_err(|error| BaseError::new(error.to_string(), None))
     }
 }
 

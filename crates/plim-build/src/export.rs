@@ -7,6 +7,7 @@ use plim_oci::{Digest, Image, Layer, Reference};
 
 use crate::cache::LayerRecord;
 use crate::error::BuildError;
+use crate::graph::Plan;
 use crate::history;
 use crate::shared::Shared;
 use crate::snapshot::{Chain, LayerOptions, View, layer_from_dir};
@@ -114,24 +115,28 @@ fn layer(shared: &Shared<'_>, stack: &Stack, index: usize, epoch: i64) -> Result
 
 /// Writes the image of a stage.
 pub(crate) fn image(shared: &Shared<'_>, target: &Finished) -> Result<Image, BuildError> {
-    let mut layers = target.stack.image().map(|image| image.layers.clone()).unwrap_or_default();
+    let mut own = Vec::new();
     for index in 0..target.stack.layers().len() {
         shared.go_on()?;
-        layers.push(layer(shared, &target.stack, index, target.epoch)?);
+        own.push(layer(shared, &target.stack, index, target.epoch)?);
     }
+    // last: they may still be being written
+    let mut layers = target.stack.base_layers(shared.plan)?;
+    layers.append(&mut own);
     let mut config = target.config.clone();
     config.created = Some(history::time(target.epoch));
     config.config.labels.extend(shared.request.labels.iter().cloned());
-    Ok(plim_oci::write::image(&shared.state.store, &config, &layers, &annotations(target))?)
+    Ok(plim_oci::write::image(&shared.state.store, &config, &layers, &annotations(shared.plan, target)?)?)
 }
 
 /// Says what the image stands on, so that tools can tell when the base has news.
-fn annotations(target: &Finished) -> BTreeMap<String, String> {
+fn annotations(plan: &Plan, target: &Finished) -> Result<BTreeMap<String, String>, BuildError> {
     let mut annotations = BTreeMap::new();
-    if let Some((name, image)) = &target.root {
+    if let Some((name, base)) = &target.root {
+        let image = base.image().map_err(|source| plan.image_failed(name, source))?;
         let name = name.parse::<Reference>().map_or_else(|_| name.clone(), |reference| reference.to_string());
         annotations.insert(BASE_NAME.to_owned(), name);
         annotations.insert(BASE_DIGEST.to_owned(), image.descriptor.digest.to_string());
     }
-    annotations
+    Ok(annotations)
 }

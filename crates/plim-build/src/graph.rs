@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plim_dockerfile::Instruction;
-use plim_oci::{Image, Platform};
+use plim_oci::Platform;
+
+use crate::base::{Base, BaseError};
+use crate::error::BuildError;
 
 pub(crate) use images::{ImageKey, Images};
 pub(crate) use plan::plan;
@@ -100,12 +103,17 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Returns an image that the plan names.
-    pub(crate) fn image(&self, key: &ImageKey) -> Option<&Arc<Image>> {
+    pub(crate) fn image(&self, key: &ImageKey) -> Option<&Arc<Base>> {
         self.images.get(key)
     }
 
+    /// Returns the error of an image that could not be had after all, with the line that names it.
+    pub(crate) fn image_failed(&self, name: &str, source: BaseError) -> BuildError {
+        BuildError::Base { name: name.to_owned(), line: plan::line_of(&self.stages, &self.needed, name), source }
+    }
+
     /// Returns all images that the stages that are needed read.
-    pub(crate) fn images(&self) -> impl Iterator<Item = (&ImageKey, &Arc<Image>)> {
+    pub(crate) fn images(&self) -> impl Iterator<Item = (&ImageKey, &Arc<Base>)> {
         self.images.iter()
     }
 }

@@ -27,7 +27,7 @@ mod stack;
 mod stage;
 mod state;
 
-pub use base::{BaseError, BaseSource, NoBases};
+pub use base::{Base, BaseError, BaseSource, LateImage, NoBases};
 pub use error::{BuildError, ErrorKind};
 pub use plim_sandbox::{Isolation, Network, Secret};
 pub use report::{BaseReport, Built, Miss, StepReport, Warning};

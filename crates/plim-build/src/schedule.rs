@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use plim_dockerfile::{Dockerfile, Kind, Warning as ParserWarning};
 use plim_oci::{Events, Image, ObserveLayers};
 
-use crate::base::BaseSource;
+use crate::base::{Base, BaseSource};
 use crate::error::BuildError;
 use crate::export;
 use crate::graph::{self, ImageKey, Plan};
@@ -51,7 +51,8 @@ pub fn build(
     let warnings = shared.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
     match result {
         Ok(done) => {
-            Ok(Built { image: done.image, root: done.root, steps: done.steps, bases: bases_of(&plan), warnings })
+            let bases = bases_of(&plan)?;
+            Ok(Built { image: done.image, root: done.root, steps: done.steps, bases, warnings })
         }
         Err(error) => Err(failed(error, &warnings, events)),
     }
@@ -110,11 +111,14 @@ struct Done {
     steps: Vec<StepReport>,
 }
 
-fn bases_of(plan: &Plan) -> Vec<BaseReport> {
-    let report = |(key, image): (&ImageKey, &Arc<Image>)| BaseReport {
-        name: key.name.clone(),
-        platform: key.platform.to_string(),
-        digest: image.descriptor.digest.clone(),
+fn bases_of(plan: &Plan) -> Result<Vec<BaseReport>, BuildError> {
+    let report = |(key, base): (&ImageKey, &Arc<Base>)| {
+        let image = base.image().map_err(|source| plan.image_failed(&key.name, source))?;
+        Ok(BaseReport {
+            name: key.name.clone(),
+            platform: key.platform.to_string(),
+            digest: image.descriptor.digest.clone(),
+        })
     };
     plan.images().map(report).collect()
 }

@@ -23,7 +23,7 @@ pub(crate) mod write;
 pub(crate) mod xattrs;
 
 pub use chain::{Chain, chain_id};
-pub use layer::{LayerOptions, layer_from_dir, settled_layer_from_dir};
+pub use layer::{LayerOptions, layer_from_dir, settle};
 pub use node::Node;
 pub use store::{Draft, Snapshots};
 pub use view::View;

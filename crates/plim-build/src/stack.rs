@@ -2,18 +2,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plim_oci::{Digest, Events, Image, Layout};
+use plim_oci::{Digest, Events, Layer, Layout};
 
+use crate::base::Base;
 use crate::cache::Op;
 use crate::error::BuildError;
+use crate::graph::Plan;
 use crate::shared::Shared;
 use crate::snapshot::{Chain, Snapshots, View};
 use crate::state::State;
 
 /// The base image of a stack, unpacked when somebody needs its files.
 #[derive(Debug)]
-struct Base {
-    image: Arc<Image>,
+struct Bottom {
+    base: Arc<Base>,
     name: String,
     chain: Mutex<Option<Chain>>,
 }
@@ -33,26 +35,22 @@ pub(crate) struct StackLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct Stack {
     id: Digest,
-    base: Option<Arc<Base>>,
+    bottom: Option<Arc<Bottom>>,
     layers: Vec<StackLayer>,
 }
 
 impl Stack {
     /// Returns the empty file system.
     pub(crate) fn scratch() -> Self {
-        Self { id: Chain::scratch().id, base: None, layers: Vec::new() }
+        Self { id: Chain::scratch().id, bottom: None, layers: Vec::new() }
     }
 
-    /// Returns the files of an image. Its identity is that of its layers: the same layers under another
-    /// configuration are the same files.
-    pub(crate) fn of_image(name: &str, image: &Arc<Image>) -> Self {
-        if image.layers.is_empty() {
-            return Self::scratch();
-        }
-        let mut op = Op::new("base");
-        op.list("layers", image.layers.iter().map(|layer| layer.diff_id.as_str()));
-        let base = Base { image: Arc::clone(image), name: name.to_owned(), chain: Mutex::new(None) };
-        Self { id: op.finish(), base: Some(Arc::new(base)), layers: Vec::new() }
+    /// Returns the files of an image.
+    pub(crate) fn of_image(name: &str, base: &Arc<Base>) -> Self {
+        let Some(id) = base.id() else { return Self::scratch() };
+        let chain = Mutex::new(base.chain().cloned());
+        let bottom = Bottom { base: Arc::clone(base), name: name.to_owned(), chain };
+        Self { id: id.clone(), bottom: Some(Arc::new(bottom)), layers: Vec::new() }
     }
 
     /// Returns the identity of the files: that of the last snapshot and all it stands on.
@@ -60,9 +58,11 @@ impl Stack {
         &self.id
     }
 
-    /// Returns the base image, if the stack stands on one that has layers.
-    pub(crate) fn image(&self) -> Option<&Arc<Image>> {
-        self.base.as_ref().map(|base| &base.image)
+    /// Returns the layers of the image that the stack stands on; waits until they are written.
+    pub(crate) fn base_layers(&self, plan: &Plan) -> Result<Vec<Layer>, BuildError> {
+        let Some(bottom) = &self.bottom else { return Ok(Vec::new()) };
+        let image = bottom.base.image().map_err(|source| plan.image_failed(&bottom.name, source))?;
+        Ok(image.layers.clone())
     }
 
     /// Returns what the steps left, lowest first.
@@ -99,9 +99,9 @@ impl Stack {
         store: &Layout,
         events: &dyn Events,
     ) -> Result<Chain, BuildError> {
-        let mut chain = match &self.base {
+        let mut chain = match &self.bottom {
             None => Chain::scratch(),
-            Some(base) => base.chain(snapshots, store, events)?,
+            Some(bottom) => bottom.chain(snapshots, store, events)?,
         };
         for layer in &self.layers[..count] {
             let dir = snapshots.get(&layer.snapshot).ok_or_else(|| BuildError::Request {
@@ -119,14 +119,16 @@ impl Stack {
     }
 }
 
-impl Base {
+impl Bottom {
     fn chain(&self, snapshots: &Snapshots, store: &Layout, events: &dyn Events) -> Result<Chain, BuildError> {
         let mut known = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(chain) = &*known {
             return Ok(chain.clone());
         }
+        let image =
+            self.base.image().map_err(|error| BuildError::Request { message: error.message, hint: error.hint })?;
         let chain = snapshots
-            .unpack(&self.image, store, events)
+            .unpack(&image, store, events)
             .map_err(|source| BuildError::layers(format!("unpack {}", self.name), source))?;
         *known = Some(chain.clone());
         Ok(chain)

@@ -6,10 +6,11 @@ use std::sync::{Arc, OnceLock};
 
 use plim_dockerfile::words::Lexer;
 use plim_dockerfile::{Instruction, Keyword, Kind};
-use plim_oci::{Image, ImageConfig};
+use plim_oci::ImageConfig;
 
 pub(crate) use step::{FilesystemStep, Inputs, StepOutcome};
 
+use crate::base::Base;
 use crate::error::BuildError;
 use crate::files::FilesError;
 use crate::graph::{Origin, Stage, Step};
@@ -40,7 +41,7 @@ pub(crate) struct Finished {
     /// Seconds since 1970 that nothing in it is newer than.
     pub(crate) epoch: i64,
     /// Name and image of the FROM that it all stands on.
-    pub(crate) root: Option<(String, Arc<Image>)>,
+    pub(crate) root: Option<(String, Arc<Base>)>,
     /// What became of the steps.
     pub(crate) outcomes: Vec<StepOutcome>,
     scope: Scope,
@@ -71,7 +72,7 @@ pub(crate) struct Building<'a> {
     pub(crate) exported: bool,
     /// The files that a RUN worked on, where that is a copy.
     pub(crate) copy: Option<WorkingCopy>,
-    root: Option<(String, Arc<Image>)>,
+    root: Option<(String, Arc<Base>)>,
     outcomes: Vec<StepOutcome>,
     counter: (usize, usize),
 }
@@ -135,8 +136,8 @@ impl<'a> Building<'a> {
         Ok(())
     }
 
-    fn start_from_image(&mut self, name: &str, image: &Arc<Image>) {
-        self.config = image.config.clone();
+    fn start_from_image(&mut self, name: &str, image: &Arc<Base>) {
+        self.config = image.config().clone();
         // what else producers left there describes their build, not this one
         self.config.extra.retain(|key, _| key.starts_with("os."));
         self.config.config.extra.clear();
@@ -144,7 +145,7 @@ impl<'a> Building<'a> {
         self.stack = Stack::of_image(name, image);
         self.root = Some((name.to_owned(), Arc::clone(image)));
         if self.shared.globals.epoch.is_none() {
-            let created = image.config.created.as_deref().and_then(|created| created.parse::<jiff::Timestamp>().ok());
+            let created = image.config().created.as_deref().and_then(|created| created.parse::<jiff::Timestamp>().ok());
             self.epoch = created.map_or(0, jiff::Timestamp::as_second).max(EARLIEST);
         }
     }

@@ -1,17 +1,22 @@
 //! `plim base`: base images from Debian packages; plim-debian describes them, the sandbox configures them.
 
 mod configure;
+mod levels;
+mod pending;
+mod underway;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::Scope;
 
-use plim_build::snapshot::{Chain, LayerOptions, Snapshots, View, chain_id, settled_layer_from_dir};
-use plim_debian::{Archive, ArchiveOptions, DebianError, Kind as RecipeKind, Level, Recipe};
-use plim_oci::compress::Compression;
+use camino::{Utf8Path, Utf8PathBuf};
+use plim_build::snapshot::{Chain, Snapshots, chain_id};
+use plim_build::{Base, BaseError, LateImage};
+use plim_debian::{Archive, ArchiveOptions, DebianError, Recipe};
 use plim_oci::reference::Reference;
 use plim_oci::{
-    Blobs as _, BlobsMut as _, Descriptor, Digest, Events, History, Image, Layer, ObserveLayers as _, Platform, read,
-    write,
+    Blobs as _, BlobsMut as _, Descriptor, Digest, Events, History, Image, ImageConfig, Layer, Platform, read, write,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +24,11 @@ use serde::{Deserialize, Serialize};
 use crate::bases::RECIPE_REGISTRY;
 use crate::workspace::write_whole;
 use crate::{Failure, Tool, Workspace};
+
+use levels::LevelBuilder;
+use pending::Pending;
+use underway::MyTurn;
+pub(crate) use underway::Underway;
 
 /// How long a base image is used before the archive is asked for newer packages, in seconds.
 const FRESH: i64 = 24 * 60 * 60;
@@ -67,10 +77,62 @@ pub(crate) enum Freshness {
 }
 
 /// A base image with what is known of it.
+#[derive(Debug, Clone)]
 pub(crate) struct Made {
     /// The image, in the store.
-    pub(crate) image: Image,
+    pub(crate) image: Arc<Image>,
     record: Record,
+}
+
+/// A base image that is there, or whose files are.
+#[derive(Debug)]
+pub(crate) enum Ensured {
+    /// It is in the store.
+    There(Box<Made>),
+    /// Its layers are being written.
+    Growing(Box<Growing>),
+}
+
+/// A base image whose layers are being written.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    config: ImageConfig,
+    chain: Chain,
+    made: Pending<Made>,
+}
+
+impl Ensured {
+    /// Waits until the image is in the store.
+    pub(crate) fn wait(self) -> Result<Made, Failure> {
+        match self {
+            Self::There(made) => Ok(*made),
+            Self::Growing(growing) => growing.made.wait(),
+        }
+    }
+
+    /// Returns it as what FROM stands on.
+    pub(crate) fn into_base(self) -> Base {
+        match self {
+            Self::There(made) => Base::named(Arc::unwrap_or_clone(made.image), &made.record.files),
+            Self::Growing(growing) => {
+                let Growing { config, chain, made } = *growing;
+                let files = chain.id.clone();
+                Base::unpacked(config, &files, chain, Arc::new(Late(made)))
+            }
+        }
+    }
+}
+
+/// Lets the builder wait for an image.
+#[derive(Debug)]
+struct Late(Pending<Made>);
+
+impl LateImage for Late {
+    fn wait(&self) -> Result<Arc<Image>, BaseError> {
+        self.0.wait().map(|made| made.image).map_err(|failure| {
+            BaseError::new([vec![failure.message], failure.causes].concat().join(": "), failure.hint)
+        })
+    }
 }
 
 /// What is kept about a base image that was made.
@@ -80,6 +142,8 @@ struct Record {
     inputs: Digest,
     /// The manifest.
     manifest: Descriptor,
+    /// What names its files.
+    files: Digest,
     /// Seconds since 1970 when the archive was asked.
     asked: i64,
     /// The lock text.
@@ -88,39 +152,160 @@ struct Record {
     packages: usize,
 }
 
-/// Returns the base image of a recipe, making it where it is missing or older than a day.
-pub(crate) fn ensure(
-    workspace: &Workspace,
-    name: &RecipeName,
-    platform: &Platform,
-    mirror: Option<&str>,
-    freshness: Freshness,
-    events: &dyn Events,
-) -> Result<Made, Failure> {
-    let dir = workspace.cache_dir("bases")?;
-    let path = dir.join(format!("{}-{}.json", name.recipe.name, platform.architecture));
-    let mirror = mirror.or(workspace.config.debian.mirror.as_deref());
-    let inputs = inputs(name.recipe, platform, mirror);
-    if freshness == Freshness::Cached
-        && let Some(made) = recall(workspace, &path, &inputs, platform)
-    {
-        return Ok(made);
+/// Makes base images. What it leaves to other threads ends with their scope.
+#[derive(Clone, Copy)]
+pub(crate) struct Maker<'scope, 'env> {
+    pub(crate) workspace: &'env Workspace,
+    pub(crate) events: &'env dyn Events,
+    pub(crate) scope: &'scope Scope<'scope, 'env>,
+}
+
+impl<'scope, 'env> Maker<'scope, 'env> {
+    /// Returns the base image of a recipe, making it where it is missing or older than a day.
+    pub(crate) fn ensure(
+        &self,
+        name: &RecipeName,
+        platform: &Platform,
+        mirror: Option<&str>,
+        freshness: Freshness,
+    ) -> Result<Ensured, Failure> {
+        let workspace = self.workspace;
+        let dir = workspace.cache_dir("bases")?;
+        let path = dir.join(format!("{}-{}.json", name.recipe.name, platform.architecture));
+        let mirror = mirror.or(workspace.config.debian.mirror.as_deref());
+        let inputs = inputs(name.recipe, platform, mirror);
+        let known = || recall(workspace, &path, &inputs, platform).filter(|_| freshness == Freshness::Cached);
+        if let Some(made) = known() {
+            return Ok(Ensured::There(Box::new(made)));
+        }
+        // recipes that stand on the same lowest one share levels; others are made side by side
+        let lowest = &lowest(name.recipe).name;
+        let turn = workspace.bases.turn(lowest);
+        let turn = turn.wait(&dir.join(format!("{lowest}.lock")))?;
+        // another process may have made it while this one waited
+        if let Some(made) = known() {
+            return Ok(Ensured::There(Box::new(made)));
+        }
+        let growing = self.make(name, platform, mirror, inputs, path, &turn)?;
+        Ok(Ensured::Growing(Box::new(growing)))
     }
-    // recipes that stand on the same lowest one share levels; others are made side by side
-    let lock = dir.join(format!("{}.lock", lowest(name.recipe).name));
-    let _guard = plim_oci::lock::lock_exclusive(lock.as_std_path())
-        .map_err(|error| Failure::caused(format!("failed to lock {dir}"), &error))?;
-    // another process may have made it while this one waited
-    if freshness == Freshness::Cached
-        && let Some(made) = recall(workspace, &path, &inputs, platform)
-    {
-        return Ok(made);
+
+    fn make(
+        &self,
+        name: &RecipeName,
+        platform: &Platform,
+        mirror: Option<&str>,
+        inputs: Digest,
+        path: Utf8PathBuf,
+        turn: &MyTurn<'_>,
+    ) -> Result<Growing, Failure> {
+        let what = format!("failed to make the base image {name}");
+        let failed = |error: &DebianError| Failure::caused(what.clone(), error).maybe_hint(error.hint());
+        let (workspace, events) = (self.workspace, self.events);
+        let host = &workspace.host;
+        let options = ArchiveOptions {
+            mirror: mirror.map(str::to_owned),
+            security_mirror: workspace.config.debian.security_mirror.clone(),
+            apt_config_roots: host.apt.iter().map(PathBuf::from).collect(),
+            offline: host.offline,
+            ..ArchiveOptions::new(workspace.cache_dir("debian")?.into(), host.now)
+        };
+        let archive = Archive::new(options, workspace.http.clone());
+        let plan = archive.plan(name.recipe, platform, events).map_err(|error| failed(&error))?;
+        for note in plan.notes() {
+            tracing::debug!(recipe = %name, "{note}");
+        }
+        plan.fetch(events).map_err(|error| failed(&error))?;
+        let mut config = plan.image_config().map_err(|error| failed(&error))?;
+        config.history = plan
+            .levels()
+            .iter()
+            .map(|level| History {
+                created: config.created.clone(),
+                created_by: Some(level.created_by()),
+                ..History::default()
+            })
+            .collect();
+        let within = |failure: Failure| Failure {
+            causes: [vec![failure.message], failure.causes].concat(),
+            message: what.clone(),
+            ..failure
+        };
+        let mut builder = LevelBuilder::open(self)?;
+        for level in plan.levels() {
+            builder.add(level).map_err(within)?;
+        }
+        let LevelBuilder { snapshots, chain, layers, .. } = builder;
+        let (made, promise) = Pending::new();
+        let finishing = Finishing {
+            workspace,
+            name: name.to_string(),
+            path,
+            annotations: plan.annotations(),
+            config: config.clone(),
+            layers,
+            snapshots,
+            inputs,
+            files: chain.id.clone(),
+            lock: plan.lock(),
+            packages: plan.packages().count(),
+        };
+        let (lock, what) = (Arc::clone(&turn.lock), what.clone());
+        self.scope.spawn(move || {
+            promise.keep(finishing.finish().map_err(|failure| Failure {
+                causes: [vec![failure.message], failure.causes].concat(),
+                message: what,
+                ..failure
+            }));
+            // other processes find the record, so they need not wait any longer
+            drop(lock);
+        });
+        Ok(Growing { config, chain, made })
     }
-    let made = make(workspace, name, platform, mirror, inputs, events)?;
-    workspace.store.tag(&name.to_string(), &made.image.descriptor)?;
-    let json = serde_json::to_vec(&made.record).map_err(|error| Failure::caused("failed to keep a record", &error))?;
-    write_whole(&path, &json)?;
-    Ok(made)
+}
+
+/// What is left to do of a base image when its files are there.
+struct Finishing<'env> {
+    workspace: &'env Workspace,
+    name: String,
+    path: Utf8PathBuf,
+    annotations: std::collections::BTreeMap<String, String>,
+    config: ImageConfig,
+    layers: Vec<(Digest, Pending<Layer>)>,
+    snapshots: Snapshots,
+    inputs: Digest,
+    files: Digest,
+    lock: String,
+    packages: usize,
+}
+
+impl Finishing<'_> {
+    /// Waits for the layers, then writes the image and what is kept about it.
+    fn finish(self) -> Result<Made, Failure> {
+        let mut layers = Vec::with_capacity(self.layers.len());
+        let mut below: Option<Digest> = None;
+        for (key, layer) in self.layers {
+            let layer = layer.wait()?;
+            // for those who know the image and not how it was made
+            let id = chain_id(below.as_ref(), &layer.diff_id);
+            self.snapshots.alias(&key, &id).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
+            below = Some(id);
+            layers.push(layer);
+        }
+        let image = write::image(&self.workspace.store, &self.config, &layers, &self.annotations)?;
+        self.workspace.store.tag(&self.name, &image.descriptor)?;
+        let record = Record {
+            inputs: self.inputs,
+            manifest: image.descriptor.clone(),
+            files: self.files,
+            asked: self.workspace.host.now.as_second(),
+            lock: self.lock,
+            packages: self.packages,
+        };
+        let json = serde_json::to_vec(&record).map_err(|error| Failure::caused("failed to keep a record", &error))?;
+        write_whole(&self.path, &json)?;
+        Ok(Made { image: Arc::new(image), record })
+    }
 }
 
 /// The recipe at the bottom of a recipe's chain.
@@ -138,7 +323,7 @@ fn inputs(recipe: &Recipe, platform: &Platform, mirror: Option<&str>) -> Digest 
 }
 
 /// The image of an earlier run, if it is young enough and whole.
-fn recall(workspace: &Workspace, path: &camino::Utf8Path, inputs: &Digest, platform: &Platform) -> Option<Made> {
+fn recall(workspace: &Workspace, path: &Utf8Path, inputs: &Digest, platform: &Platform) -> Option<Made> {
     let record: Record = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     let age = workspace.host.now.as_second() - record.asked;
     if record.inputs != *inputs || (!(0..FRESH).contains(&age) && !workspace.host.offline) {
@@ -146,143 +331,7 @@ fn recall(workspace: &Workspace, path: &camino::Utf8Path, inputs: &Digest, platf
     }
     let image = read::image(&workspace.store, &record.manifest, platform).ok()?;
     let whole = image.layers.iter().all(|layer| workspace.store.exists(&layer.descriptor).unwrap_or(false));
-    whole.then_some(Made { image, record })
-}
-
-fn make(
-    workspace: &Workspace,
-    name: &RecipeName,
-    platform: &Platform,
-    mirror: Option<&str>,
-    inputs: Digest,
-    events: &dyn Events,
-) -> Result<Made, Failure> {
-    let what = format!("failed to make the base image {name}");
-    let failed = |error: &DebianError| Failure::caused(what.clone(), error).maybe_hint(error.hint());
-    let host = &workspace.host;
-    let options = ArchiveOptions {
-        mirror: mirror.map(str::to_owned),
-        security_mirror: workspace.config.debian.security_mirror.clone(),
-        apt_config_roots: host.apt.iter().map(PathBuf::from).collect(),
-        offline: host.offline,
-        ..ArchiveOptions::new(workspace.cache_dir("debian")?.into(), host.now)
-    };
-    let archive = Archive::new(options, workspace.http.clone());
-    let plan = archive.plan(name.recipe, platform, events).map_err(|error| failed(&error))?;
-    for note in plan.notes() {
-        tracing::debug!(recipe = %name, "{note}");
-    }
-    plan.fetch(events).map_err(|error| failed(&error))?;
-    let mut builder = LevelBuilder::open(workspace)?;
-    for level in plan.levels() {
-        builder.add(level, events).map_err(|failure| Failure {
-            causes: [vec![failure.message], failure.causes].concat(),
-            message: what.clone(),
-            ..failure
-        })?;
-    }
-    let mut config = plan.image_config().map_err(|error| failed(&error))?;
-    for layer in &builder.layers {
-        config.rootfs.diff_ids.push(layer.diff_id.clone());
-        config.history.push(History {
-            created: config.created.clone(),
-            created_by: layer.created_by.clone(),
-            ..History::default()
-        });
-    }
-    let image = write::image(&workspace.store, &config, &builder.layers, &plan.annotations())?;
-    let record = Record {
-        inputs,
-        manifest: image.descriptor.clone(),
-        asked: host.now.as_second(),
-        lock: plan.lock(),
-        packages: plan.packages().count(),
-    };
-    Ok(Made { image, record })
-}
-
-/// Layers of build stages are large, made before anything else can begin, and hardly ever shipped: they are compressed
-/// about as well as by gzip's own default, in three quarters of the time.
-fn compression(kind: RecipeKind) -> Compression {
-    match kind {
-        RecipeKind::Plain => Compression::default(),
-        RecipeKind::Configured => Compression::Gzip(4),
-    }
-}
-
-/// Makes the levels of a plan one above the other.
-struct LevelBuilder<'a> {
-    workspace: &'a Workspace,
-    snapshots: Snapshots,
-    chain: Chain,
-    layers: Vec<Layer>,
-    /// Names the levels so far.
-    key: Digest,
-}
-
-impl<'a> LevelBuilder<'a> {
-    fn open(workspace: &'a Workspace) -> Result<Self, Failure> {
-        let snapshots =
-            Snapshots::open(&workspace.build_state().snapshots).map_err(|error| Failure::from_error(&error))?;
-        Ok(Self { workspace, snapshots, chain: Chain::scratch(), layers: Vec::new(), key: Digest::of(b"") })
-    }
-
-    /// Adds a level: from the cache where its layer and its unpacked directory are there.
-    fn add(&mut self, level: &Level, events: &dyn Events) -> Result<(), Failure> {
-        let key = Digest::of(format!("{} {}", self.key, level.key()).as_bytes());
-        let record = self.workspace.cache_dir("bases")?.join(format!("level-{}.json", key.hex()));
-        let known: Option<(Digest, Descriptor)> =
-            std::fs::read(&record).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some((diff_id, descriptor)) = known
-            && self.workspace.store.exists(&descriptor)?
-            && let Some(dir) = self.snapshots.get(&self.chain_id(&diff_id))
-        {
-            let layer = Layer { descriptor, diff_id, created_by: Some(level.created_by()) };
-            self.push(key, layer, dir);
-            return Ok(());
-        }
-        let task = events.start(&format!("base {}", level.recipe().name), None);
-        let made = self.make(level, events);
-        events.finish(task, "", made.is_err());
-        let (layer, dir) = made?;
-        let json = serde_json::to_vec(&(&layer.diff_id, &layer.descriptor))
-            .map_err(|error| Failure::caused("failed to keep a record", &error))?;
-        write_whole(&record, &json)?;
-        self.push(key, layer, dir);
-        Ok(())
-    }
-
-    fn chain_id(&self, diff_id: &Digest) -> Digest {
-        chain_id((!self.layers.is_empty()).then_some(&self.chain.id), diff_id)
-    }
-
-    fn push(&mut self, key: Digest, layer: Layer, dir: PathBuf) {
-        let id = self.chain_id(&layer.diff_id);
-        self.chain = self.chain.push(id, dir);
-        self.layers.push(layer);
-        self.key = key;
-    }
-
-    fn make(&self, level: &Level, events: &dyn Events) -> Result<(Layer, PathBuf), Failure> {
-        let files = |error: &plim_build::files::FilesError| Failure::from_error(error).maybe_hint(error.hint());
-        let debian = |error: &DebianError| Failure::from_error(error).maybe_hint(error.hint());
-        let draft = self.snapshots.begin().map_err(|error| files(&error))?;
-        level.unpack(&draft.fs, &self.chain.lower, events).map_err(|error| debian(&error))?;
-        self.configure_all(&level.steps().map_err(|error| debian(&error))?, &draft, events)?;
-        level.finish(&draft.fs).map_err(|error| debian(&error))?;
-        let options = LayerOptions {
-            epoch: level.epoch().map_err(|error| debian(&error))?,
-            compression: compression(level.recipe().kind),
-            created_by: level.created_by(),
-        };
-        let observer = Some(self.workspace.indexes.observe());
-        let lower = View::new(&self.chain);
-        // what stands on the base must not depend on whether it was made here or unpacked
-        let layer = settled_layer_from_dir(&draft.fs, &lower, &self.workspace.store, &options, observer, events)
-            .map_err(|error| files(&error))?;
-        let dir = self.snapshots.commit(draft, &self.chain_id(&layer.diff_id)).map_err(|error| files(&error))?;
-        Ok((layer, dir))
-    }
+    whole.then(|| Made { image: Arc::new(image), record })
 }
 
 /// The recipes.
@@ -350,7 +399,9 @@ pub fn build(
         .iter()
         .map(|tag| tag.parse::<Reference>().map_err(|error| Failure::from_error(&error).maybe_hint(error.hint())))
         .collect::<Result<Vec<_>, _>>()?;
-    let made = ensure(workspace, &name, &Platform::host(), mirror, Freshness::Asked, events)?;
+    let made = std::thread::scope(|scope| {
+        Maker { workspace, events, scope }.ensure(&name, &Platform::host(), mirror, Freshness::Asked)?.wait()
+    })?;
     for tag in &tags {
         workspace.store.tag(&tag.to_string(), &made.image.descriptor)?;
     }

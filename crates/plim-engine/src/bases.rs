@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plim_build::{BaseError, BaseSource};
+use plim_build::{Base, BaseError, BaseSource};
 use plim_oci::location::Location;
 use plim_oci::reference::Reference;
-use plim_oci::{Events, Image, Platform, read};
+use plim_oci::{Events, Platform, read};
 
 use crate::aliases::StandIn;
-use crate::base::{self, RecipeName};
+use crate::base::{Freshness, Maker, RecipeName};
 use crate::build::BuildOptions;
 use crate::pull::Platforms;
 use crate::{Failure, Workspace, aliases, place, pull};
@@ -18,20 +18,21 @@ use crate::{Failure, Workspace, aliases, place, pull};
 pub(crate) const RECIPE_REGISTRY: &str = "plim.local";
 
 /// Answers the builder's questions for base images.
-pub(crate) struct Bases<'a> {
-    workspace: &'a Workspace,
-    options: &'a BuildOptions,
+pub(crate) struct Bases<'scope, 'env> {
+    workspace: &'env Workspace,
+    options: &'env BuildOptions,
+    maker: Maker<'scope, 'env>,
     /// One lock a recipe: two stages that need the same one build it once.
-    recipes: Mutex<HashMap<String, Arc<Mutex<Option<Image>>>>>,
+    recipes: Mutex<HashMap<String, Arc<Mutex<Option<Base>>>>>,
 }
 
-impl<'a> Bases<'a> {
+impl<'scope, 'env> Bases<'scope, 'env> {
     /// Returns a source over the workspace's store, configuration and recipes.
-    pub(crate) fn new(workspace: &'a Workspace, options: &'a BuildOptions) -> Self {
-        Self { workspace, options, recipes: Mutex::default() }
+    pub(crate) fn new(maker: Maker<'scope, 'env>, options: &'env BuildOptions) -> Self {
+        Self { workspace: maker.workspace, options, maker, recipes: Mutex::default() }
     }
 
-    fn find(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Image>, Failure> {
+    fn find(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Base>, Failure> {
         if name.starts_with("oci:") || name.starts_with("oci-archive:") || name.starts_with("docker-archive:") {
             return self.elsewhere(name, platform, events).map(Some);
         }
@@ -40,12 +41,15 @@ impl<'a> Bases<'a> {
             other => return Err(Failure::tool(format!("{other} cannot be a base image"))),
         };
         if let Some((recipe, as_root)) = self.recipe_of(&reference, events)? {
-            let mut image = self.recipe(&recipe, platform, events)?;
-            if as_root {
-                image.config.config.user.clear();
-                "/".clone_into(&mut image.config.config.working_dir);
-            }
-            return Ok(Some(image));
+            let base = self.recipe(&recipe, platform)?;
+            return Ok(Some(if as_root {
+                base.with_config(|config| {
+                    config.config.user.clear();
+                    "/".clone_into(&mut config.config.working_dir);
+                })
+            } else {
+                base
+            }));
         }
         if let Some(image) = self.alias_image(&reference) {
             return self.find(&image, platform, events);
@@ -53,7 +57,7 @@ impl<'a> Bases<'a> {
         if let Some(opened) = place::in_store(self.workspace, &reference)? {
             // pulled for another platform, perhaps
             if let Ok(image) = read::image(&*opened.blobs, &opened.root, platform) {
-                return Ok(Some(image));
+                return Ok(Some(image.into()));
             }
         }
         if self.workspace.host.offline {
@@ -61,7 +65,7 @@ impl<'a> Bases<'a> {
         }
         let opened = place::open_registry(self.workspace, &reference)?;
         pull::fetch(self.workspace, &reference, &opened, &Platforms::One(platform.clone()), false, events)?;
-        Ok(Some(read::image(&self.workspace.store, &opened.root, platform)?))
+        Ok(Some(read::image(&self.workspace.store, &opened.root, platform)?.into()))
     }
 
     /// The recipe that a name means: `plim.local/NAME:SUITE`, an alias of plim.toml, the table of `--bases plim`; and whether
@@ -97,23 +101,23 @@ impl<'a> Bases<'a> {
         alias.image.clone()
     }
 
-    fn recipe(&self, name: &RecipeName, platform: &Platform, events: &dyn Events) -> Result<Image, Failure> {
+    fn recipe(&self, name: &RecipeName, platform: &Platform) -> Result<Base, Failure> {
         let slot = {
             let mut recipes = self.recipes.lock().unwrap_or_else(PoisonError::into_inner);
             recipes.entry(format!("{name} {platform}")).or_default().clone()
         };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(image) = &*slot {
-            return Ok(image.clone());
+        if let Some(base) = &*slot {
+            return Ok(base.clone());
         }
         let mirror = self.options.mirror.as_deref();
-        let image = base::ensure(self.workspace, name, platform, mirror, base::Freshness::Cached, events)?.image;
-        *slot = Some(image.clone());
-        Ok(image)
+        let base = self.maker.ensure(name, platform, mirror, Freshness::Cached)?.into_base();
+        *slot = Some(base.clone());
+        Ok(base)
     }
 
     /// Copies an image from a layout or archive into the store.
-    fn elsewhere(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Image, Failure> {
+    fn elsewhere(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Base, Failure> {
         let opened = place::open(self.workspace, name, events)?;
         plim_oci::copy::copy(
             &*opened.blobs,
@@ -122,12 +126,12 @@ impl<'a> Bases<'a> {
             plim_oci::copy::Options::default(),
             events,
         )?;
-        Ok(read::image(&self.workspace.store, &opened.root, platform)?)
+        Ok(read::image(&self.workspace.store, &opened.root, platform)?.into())
     }
 }
 
-impl BaseSource for Bases<'_> {
-    fn base(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Image>, BaseError> {
+impl BaseSource for Bases<'_, '_> {
+    fn base(&self, name: &str, platform: &Platform, events: &dyn Events) -> Result<Option<Base>, BaseError> {
         let missing = match self.find(name, platform, events) {
             Ok(Some(image)) => return Ok(Some(image)),
             Ok(None) => Failure::tool(format!("there is no image {name}")).hint(format!(
@@ -150,7 +154,7 @@ impl BaseSource for Bases<'_> {
                 ))
             }),
         };
-        Err(BaseError { message: [vec![missing.message], missing.causes].concat().join(": "), hint, source: None })
+        Err(BaseError::new([vec![missing.message], missing.causes].concat().join(": "), hint))
     }
 }
 

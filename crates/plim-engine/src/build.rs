@@ -11,6 +11,7 @@ use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Image, Index, Platform, copy, media_type};
 use serde::Serialize;
 
+use crate::base::Maker;
 use crate::bases::Bases;
 use crate::{Config, Failure, Kind, Workspace, housekeeping};
 
@@ -227,10 +228,12 @@ pub(crate) fn execute(
     options: &BuildOptions,
     events: &dyn Events,
 ) -> Result<(Built, f64), Failure> {
-    let bases = Bases::new(workspace, options);
     let began = std::time::Instant::now();
-    let built = plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
-        .map_err(|error| failure(&error, build))?;
+    let built = std::thread::scope(|scope| {
+        let bases = Bases::new(Maker { workspace, events, scope }, options);
+        plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
+    })
+    .map_err(|error| failure(&error, build))?;
     for warning in &built.warnings {
         let place =
             if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };

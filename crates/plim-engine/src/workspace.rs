@@ -11,6 +11,7 @@ use plim_oci::http::{Client, ClientOptions, Proxies};
 use plim_oci::layout::Layout;
 use plim_oci::registry::{Credentials, Registries, RegistrySettings, Settings};
 
+use crate::base::Underway;
 use crate::isolation::Isolation;
 use crate::{Config, Failure};
 
@@ -57,6 +58,8 @@ pub struct Workspace {
     pub registries: Registries,
     /// What was said and need not be said again.
     said: Mutex<BTreeSet<String>>,
+    /// The base images that are being made.
+    pub(crate) bases: Underway,
 }
 
 impl Workspace {
@@ -77,7 +80,7 @@ impl Workspace {
         };
         let http = Client::new(&options).map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?;
         let registries = Registries::new(options, registry_settings(&host, &config), credentials(&host));
-        Ok(Self { host, config, store, indexes, http, registries, said: Mutex::default() })
+        Ok(Self { host, config, store, indexes, http, registries, said: Mutex::default(), bases: Underway::default() })
     }
 
     /// Notes something that several builds of one run would note.

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use plim_oci::{Events, Image, Platform};
+use plim_oci::{Events, Platform};
 
-use crate::base::{BaseError, BaseSource};
+use crate::base::{Base, BaseError, BaseSource};
 
 /// An image as a Dockerfile names it, and the platform it is wanted for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,17 +26,17 @@ impl fmt::Display for ImageKey {
 /// The images that were fetched.
 #[derive(Debug, Default)]
 pub(crate) struct Images {
-    found: BTreeMap<ImageKey, Arc<Image>>,
+    found: BTreeMap<ImageKey, Arc<Base>>,
 }
 
 impl Images {
     /// Returns an image that was fetched.
-    pub(crate) fn get(&self, key: &ImageKey) -> Option<&Arc<Image>> {
+    pub(crate) fn get(&self, key: &ImageKey) -> Option<&Arc<Base>> {
         self.found.get(key)
     }
 
     /// Returns all images that were fetched, by name.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ImageKey, &Arc<Image>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&ImageKey, &Arc<Base>)> {
         self.found.iter()
     }
 
@@ -54,7 +54,7 @@ impl Images {
             Ok(None) => Err(unknown(key)),
             Err(error) => Err(error),
         };
-        let results: Vec<Result<Image, BaseError>> = match &missing[..] {
+        let results: Vec<Result<Base, BaseError>> = match &missing[..] {
             [only] => vec![fetch(only)],
             all => std::thread::scope(|scope| {
                 let running: Vec<_> = all.iter().map(|key| scope.spawn(|| fetch(key))).collect();

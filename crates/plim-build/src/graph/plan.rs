@@ -250,7 +250,7 @@ fn reachable(stages: &[Stage], target: usize) -> BTreeSet<usize> {
 /// Returns the ONBUILD triggers that a stage inherits from the image or stage that it starts from.
 fn triggers_of_base(stages: &[Stage], index: usize, images: &Images) -> Vec<String> {
     match &stages[index].base {
-        Origin::Image(key) => images.get(key).map(|image| image.config.config.on_build.clone()).unwrap_or_default(),
+        Origin::Image(key) => images.get(key).map(|image| image.config().config.on_build.clone()).unwrap_or_default(),
         Origin::Stage(base) => stages[*base]
             .steps
             .iter()
@@ -288,14 +288,18 @@ fn missing_image(stages: &[Stage], needed: &BTreeSet<usize>, name: &str, mut sou
     if let Some(similar) = similar {
         source.hint = Some(format!("did you mean the stage `{similar}`?"));
     }
+    BuildError::Base { name: name.to_owned(), line: line_of(stages, needed, name), source }
+}
+
+/// Returns the line that first names an image.
+pub(super) fn line_of(stages: &[Stage], needed: &BTreeSet<usize>, name: &str) -> usize {
     let is_it = |origin: &Origin| matches!(origin, Origin::Image(key) if key.name == name);
     let line_in = |stage: &Stage| {
         let from = is_it(&stage.base).then_some(stage.line);
         let reading = |step: &&Step| step.origins.iter().flatten().any(is_it);
         from.or_else(|| stage.steps.iter().find(reading).map(|step| step.line))
     };
-    let line = needed.iter().find_map(|index| line_in(&stages[*index])).unwrap_or(0);
-    BuildError::Base { name: name.to_owned(), line, source }
+    needed.iter().find_map(|index| line_in(&stages[*index])).unwrap_or(0)
 }
 
 fn warn_platforms(stages: &[Stage], needed: &BTreeSet<usize>, images: &Images, warnings: &mut Vec<Warning>) {
@@ -304,7 +308,7 @@ fn warn_platforms(stages: &[Stage], needed: &BTreeSet<usize>, images: &Images, w
         let stage = &stages[*index];
         let Origin::Image(key) = &stage.base else { continue };
         let Some(image) = images.get(key) else { continue };
-        let (os, architecture) = (image.config.os.as_str(), image.config.architecture.as_str());
+        let (os, architecture) = (image.config().os.as_str(), image.config().architecture.as_str());
         let differs = (!os.is_empty() && os != key.platform.os)
             || (!architecture.is_empty() && architecture != key.platform.architecture);
         if differs && seen.insert(key) {

@@ -1,6 +1,7 @@
 //! A diff directory as a layer.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
@@ -10,7 +11,7 @@ use plim_oci::compress::{Compression, LayerWriter};
 use plim_oci::layout::Layout;
 use plim_oci::{EntryHead, EntryKind, Events, Layer, LayerObserver};
 
-use super::settle::{Times, settle};
+use super::settle::{self, Times};
 use super::tree::{self, Tree};
 use super::{Node, OnDisk, View, bytecode, node, read_node, xattrs};
 use crate::files::FilesError;
@@ -47,48 +48,59 @@ pub fn layer_from_dir(
     observer: Option<Box<dyn LayerObserver>>,
     events: &dyn Events,
 ) -> Result<Layer, FilesError> {
-    Ok(write_layer(dir, LayerSink::new(lower, store, options, observer)?, options, events)?.0)
+    walk(dir, LayerSink::new(lower, store, options, observer)?, events)?.finish(options, events)
 }
 
-/// Writes a diff directory as a layer like [`layer_from_dir`], and gives the directory the times that the layer has. What
-/// is built on it is then the same as on a directory that was unpacked from the layer.
-pub fn settled_layer_from_dir(
-    dir: &Path,
-    lower: &View,
-    store: &Layout,
-    options: &LayerOptions,
-    observer: Option<Box<dyn LayerObserver>>,
-    events: &dyn Events,
-) -> Result<Layer, FilesError> {
-    let mut sink = LayerSink::new(lower, store, options, observer)?;
-    sink.times = Some(HashMap::new());
-    let (layer, times) = write_layer(dir, sink, options, events)?;
-    settle(dir, lower, &times.unwrap_or_default())?;
-    Ok(layer)
+/// Gives a diff directory the times that [`layer_from_dir`] writes for it with this epoch, without writing the layer. What
+/// is built on the directory is then the same as on one that was unpacked from the layer, and the layer can be written
+/// at any later time: it has the same bytes before and after.
+pub fn settle(dir: &Path, lower: &View, epoch: i64, events: &dyn Events) -> Result<(), FilesError> {
+    let sink = LayerSink { out: Times::new(), lower, epoch, unchanged: Vec::new() };
+    settle::set_times(dir, lower, &walk(dir, sink, events)?.out)
 }
 
-fn write_layer(
+/// Sends what a diff directory changes to a sink.
+fn walk<'a, O: Entries>(
     dir: &Path,
-    sink: LayerSink<'_>,
-    options: &LayerOptions,
+    sink: LayerSink<'a, O>,
     events: &dyn Events,
-) -> Result<(Layer, Option<Times>), FilesError> {
+) -> Result<LayerSink<'a, O>, FilesError> {
     let mut walk = Walk { sink, links: HashMap::new() };
     let opaque = node::hides_all(dir).map_err(|error| FilesError::io("read", dir, error))?;
     walk.dir(dir, BStr::new(""), opaque, events)?;
-    let times = walk.sink.times.take();
-    Ok((walk.sink.finish(options, events)?, times))
+    Ok(walk.sink)
 }
 
 /// A layer being written over a tree: what both ways of making a layer have in common.
-pub(crate) struct LayerSink<'a> {
-    writer: LayerWriter,
+pub(crate) struct LayerSink<'a, O = LayerWriter> {
+    out: O,
     lower: &'a View,
     epoch: i64,
     /// Directories above the current entry that are as they are below, and not written yet.
     unchanged: Vec<EntryHead>,
-    /// The times that entries got, where somebody asks for them.
-    times: Option<Times>,
+}
+
+/// Where the entries of a layer go.
+pub(crate) trait Entries {
+    /// Takes an entry of a layer that has no times after `epoch`.
+    fn take(&mut self, head: EntryHead, epoch: i64, content: &mut dyn Read) -> io::Result<()>;
+}
+
+impl Entries for LayerWriter {
+    fn take(&mut self, mut head: EntryHead, epoch: i64, content: &mut dyn Read) -> io::Result<()> {
+        head.xattrs.retain(|name, _| xattrs::in_layers(name));
+        if bytecode::is_bytecode(&head) {
+            return self.entry(&head, &mut bytecode::with_clamped_source(content, epoch)?);
+        }
+        self.entry(&head, content)
+    }
+}
+
+impl Entries for Times {
+    fn take(&mut self, head: EntryHead, _epoch: i64, _content: &mut dyn Read) -> io::Result<()> {
+        self.insert(head.path, head.mtime);
+        Ok(())
+    }
 }
 
 impl<'a> LayerSink<'a> {
@@ -99,9 +111,15 @@ impl<'a> LayerSink<'a> {
         observer: Option<Box<dyn LayerObserver>>,
     ) -> Result<Self, FilesError> {
         let writer = LayerWriter::new(store, options.compression, observer)?;
-        Ok(Self { writer, lower, epoch: options.epoch, unchanged: Vec::new(), times: None })
+        Ok(Self { out: writer, lower, epoch: options.epoch, unchanged: Vec::new() })
     }
 
+    pub(crate) fn finish(self, options: &LayerOptions, events: &dyn Events) -> Result<Layer, FilesError> {
+        Ok(self.out.finish(Some(options.created_by.clone()), events)?)
+    }
+}
+
+impl<O: Entries> LayerSink<'_, O> {
     /// Writes an entry as it is, after the directories that it is in.
     pub(crate) fn entry(&mut self, head: &EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
         self.leave_for(head.path.as_bstr());
@@ -122,18 +140,9 @@ impl<'a> LayerSink<'a> {
     }
 
     fn write(&mut self, head: &EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
-        let mut head = head.clone();
-        head.mtime = head.mtime.min(self.epoch);
-        if let Some(times) = &mut self.times {
-            times.insert(head.path.clone(), head.mtime);
-        }
-        head.xattrs.retain(|name, _| xattrs::in_layers(name));
         let failed = FilesError::inside("write to the layer", head.path.as_bstr());
-        if bytecode::is_bytecode(&head) {
-            let mut content = bytecode::with_clamped_source(content, self.epoch).map_err(&failed)?;
-            return self.writer.entry(&head, &mut content).map_err(&failed);
-        }
-        self.writer.entry(&head, content).map_err(&failed)
+        let clamped = EntryHead { mtime: head.mtime.min(self.epoch), ..head.clone() };
+        self.out.take(clamped, self.epoch, content).map_err(failed)
     }
 
     /// Writes an entry, unless the tree below has the very same.
@@ -174,10 +183,6 @@ impl<'a> LayerSink<'a> {
         self.entry(&head, &mut io::empty())
     }
 
-    pub(crate) fn finish(self, options: &LayerOptions, events: &dyn Events) -> Result<Layer, FilesError> {
-        Ok(self.writer.finish(Some(options.created_by.clone()), events)?)
-    }
-
     fn same_metadata(&self, head: &EntryHead, below: &Node) -> bool {
         if head.kind == EntryKind::File && below.host.as_os_str().is_empty() {
             // a socket below
@@ -201,10 +206,26 @@ impl<'a> LayerSink<'a> {
     }
 }
 
-struct Walk<'a> {
-    sink: LayerSink<'a>,
+struct Walk<'a, O> {
+    sink: LayerSink<'a, O>,
     /// Where a file with several names was first met, by device and inode.
     links: HashMap<(u64, u64), BString>,
+}
+
+/// The content of a file that is opened when somebody reads it.
+struct WhenRead<'n> {
+    node: &'n Node,
+    file: Option<File>,
+}
+
+impl Read for WhenRead<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            unopened => unopened.insert(self.node.open()?),
+        };
+        file.read(buffer)
+    }
 }
 
 /// What a directory contributes under one name.
@@ -213,7 +234,7 @@ enum Item {
     Node(Box<Node>),
 }
 
-impl Walk<'_> {
+impl<O: Entries> Walk<'_, O> {
     /// Writes what is in a directory; `hides` when nothing below it shows through.
     fn dir(&mut self, host: &Path, path: &BStr, hides: bool, events: &dyn Events) -> Result<(), FilesError> {
         if events.cancelled() {
@@ -255,7 +276,7 @@ impl Walk<'_> {
         if node.head.kind != EntryKind::File {
             return self.sink.change(&node.head, &|| Ok(None), &mut io::empty());
         }
-        let mut content = node.open().map_err(FilesError::inside("read", path))?;
+        let mut content = WhenRead { node, file: None };
         if node.stamp.links > 1 {
             // later names refer to this entry, so it must be in this layer
             return self.sink.entry(&node.head, &mut content);

@@ -1,6 +1,6 @@
-//! The times of a diff directory that a layer was made of.
+//! The times of a diff directory that a layer is made of.
 //!
-//! A layer has no times after its epoch, and leaves out what is as it is below. The directory that it was made of has both.
+//! A layer has no times after its epoch, and leaves out what is as it is below. The directory that it is made of has both.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -18,11 +18,11 @@ use crate::files::FilesError;
 pub(super) type Times = HashMap<BString, i64>;
 
 /// Gives the entries of a diff directory their times in the layer, and those that the layer left out their times below.
-pub(super) fn settle(dir: &Path, lower: &View, times: &Times) -> Result<(), FilesError> {
-    settle_below(dir, dir, BStr::new(""), lower, times)
+pub(super) fn set_times(dir: &Path, lower: &View, times: &Times) -> Result<(), FilesError> {
+    set_below(dir, dir, BStr::new(""), lower, times)
 }
 
-fn settle_below(root: &Path, host: &Path, path: &BStr, lower: &View, times: &Times) -> Result<(), FilesError> {
+fn set_below(root: &Path, host: &Path, path: &BStr, lower: &View, times: &Times) -> Result<(), FilesError> {
     if tree::components(path).count() > DEPTH {
         return Err(FilesError::Subject(format!("/{path} has more than {DEPTH} directories above it")));
     }
@@ -35,7 +35,7 @@ fn settle_below(root: &Path, host: &Path, path: &BStr, lower: &View, times: &Tim
         let found = read_node(&child, path.clone()).map_err(FilesError::inside("read", path.as_bstr()))?;
         let Some(OnDisk::Node(node)) = found else { continue };
         if node.is_dir() {
-            settle_below(root, &child, path.as_bstr(), lower, times)?;
+            set_below(root, &child, path.as_bstr(), lower, times)?;
         }
         let time = match times.get(&path) {
             Some(time) => Some((*time, 0)),

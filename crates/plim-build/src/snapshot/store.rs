@@ -17,7 +17,8 @@ const DRAFT: &str = "tmp-";
 const IN_USE: Duration = Duration::from_hours(1);
 
 /// Snapshots by key. Each is a directory `<hex of the key>` with the diff directory `fs` in it and room for
-/// notes beside it. A snapshot appears by a rename, whole or not at all, so processes need not agree.
+/// notes beside it. A snapshot appears by a rename, whole or not at all, so processes need not agree. A second
+/// key of a snapshot is a symbolic link to its directory.
 #[derive(Debug)]
 pub struct Snapshots {
     dir: PathBuf,
@@ -52,7 +53,10 @@ impl Snapshots {
 
     /// Returns the diff directory of a key if there is one, and notes that it was used.
     pub fn get(&self, key: &Digest) -> Option<PathBuf> {
-        let dir = self.dir_of(key);
+        let mut dir = self.dir_of(key);
+        if let Ok(first) = fs::read_link(&dir) {
+            dir = self.dir.join(first);
+        }
         let diff = dir.join("fs");
         if !diff.is_dir() {
             return None;
@@ -71,6 +75,7 @@ impl Snapshots {
     /// by another process, that one is kept.
     pub fn commit(&self, draft: Draft, key: &Digest) -> Result<PathBuf, FilesError> {
         let target = self.dir_of(key);
+        self.forget_dangling(&target).map_err(|source| FilesError::io("write", &target, source))?;
         let moved = remove_tree(&draft.work).and_then(|()| fs::rename(&draft.dir, &target));
         match moved {
             Ok(()) => {}
@@ -81,7 +86,17 @@ impl Snapshots {
         }
         // after the rename the draft's own name is free, so its drop finds nothing to remove
         drop(draft);
-        Ok(target.join("fs"))
+        self.get(key).ok_or_else(|| FilesError::io("open", &target, io::ErrorKind::NotFound.into()))
+    }
+
+    /// Gives a snapshot a second key, unless there is a snapshot under that already.
+    pub fn alias(&self, key: &Digest, second: &Digest) -> Result<(), FilesError> {
+        let link = self.dir_of(second);
+        let made = self.forget_dangling(&link).and_then(|()| std::os::unix::fs::symlink(key.hex(), &link));
+        match made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(FilesError::io("write", &link, error)),
+            _ => Ok(()),
+        }
     }
 
     /// Removes the least recently used snapshots until those left have at most `limit` bytes. What was used
@@ -130,11 +145,15 @@ impl Snapshots {
 
     fn prune_to(&self, limit: u64, used_before: SystemTime) -> io::Result<u64> {
         let _store = lock::lock_exclusive(&self.lock_path())?;
-        let mut all = Vec::new();
+        let (mut all, mut links) = (Vec::new(), Vec::new());
         let mut total = 0;
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.file_type()?.is_symlink() {
+                links.push(entry.path());
+                continue;
+            }
             if name.starts_with(DRAFT) || !entry.file_type()?.is_dir() {
                 continue;
             }
@@ -154,7 +173,21 @@ impl Snapshots {
             remove_tree(&doomed)?;
             freed += size;
         }
+        links.iter().try_for_each(|link| self.forget_dangling(link))?;
         Ok(freed)
+    }
+
+    /// Removes a second key whose snapshot is gone.
+    fn forget_dangling(&self, link: &Path) -> io::Result<()> {
+        let Ok(first) = fs::read_link(link) else { return Ok(()) };
+        if self.dir.join(first).exists() {
+            return Ok(());
+        }
+        match fs::remove_file(link) {
+            // another process was faster, and may have put a snapshot there by now
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::IsADirectory) => Ok(()),
+            result => result,
+        }
     }
 
     fn lock_path(&self) -> PathBuf {
@@ -245,6 +278,32 @@ mod tests {
         assert_eq!(first, second);
         assert_eq!(fs::read_to_string(first.join("file")).unwrap(), "one");
         assert!(!loser.exists());
+    }
+
+    #[test]
+    fn a_second_key_leads_to_the_same_snapshot_and_goes_with_it() {
+        let (dir, snapshots) = store();
+        let [key, second, other] = [b"a", b"b", b"c"].map(|name| Digest::of(name));
+        let diff = commit(&snapshots, &key, "one");
+        snapshots.alias(&key, &second).unwrap();
+        snapshots.alias(&key, &second).unwrap();
+        assert_eq!(snapshots.get(&second), Some(diff.clone()));
+        assert_eq!(commit(&snapshots, &second, "two"), diff, "what is there is kept");
+        assert_eq!(fs::read_to_string(diff.join("file")).unwrap(), "one");
+        commit(&snapshots, &other, "three");
+        snapshots.alias(&key, &other).unwrap();
+        assert_ne!(snapshots.get(&other), Some(diff.clone()), "a snapshot under the second key stays");
+
+        let used = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        fs::File::open(snapshots.dir_of(&key)).unwrap().set_modified(used).unwrap();
+        snapshots.prune(0).unwrap();
+        assert_eq!(snapshots.get(&second), None);
+        assert!(fs::symlink_metadata(snapshots.dir_of(&second)).is_err(), "no link is left");
+        // another process may remove a snapshot and die before the link to it
+        std::os::unix::fs::symlink(key.hex(), snapshots.dir_of(&second)).unwrap();
+        let diff = commit(&snapshots, &second, "four");
+        assert_eq!(fs::read_to_string(diff.join("file")).unwrap(), "four");
+        assert!(dir.path().join(second.hex()).is_dir());
     }
 
     #[test]

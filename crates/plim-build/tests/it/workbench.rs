@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use plim_build::{BaseError, BaseSource, BuildError, Built, Isolation, Request, State, build};
+use plim_build::{Base, BaseError, BaseSource, BuildError, Built, Isolation, Request, State, build};
 use plim_oci::compress::decompressor;
 use plim_oci::tar::{Limits, TarError, read_layer};
 use plim_oci::{Blobs as _, Compression, EntryHead, Events, Image, Layout, Platform, Silent};
@@ -109,7 +109,7 @@ impl Workbench {
 
 impl BaseSource for Workbench {
     /// Knows `base`, `later` (of 2033), `trigger` (with an ONBUILD) and, where a static busybox is installed, `busybox`.
-    fn base(&self, name: &str, _platform: &Platform, _events: &dyn Events) -> Result<Option<Image>, BaseError> {
+    fn base(&self, name: &str, _platform: &Platform, _events: &dyn Events) -> Result<Option<Base>, BaseError> {
         let mut layer = LayerBuilder::new().dir("etc").file("etc/passwd", "root:x:0:0::/root:/bin/sh\napp:x:7:8::/:\n");
         layer = layer.file("etc/group", "root:x:0:\napp:x:8:\n");
         let mut triggers = Vec::new();
@@ -137,7 +137,7 @@ impl BaseSource for Workbench {
                 config.on_build = triggers;
             })
             .write(&self.state.store);
-        Ok(Some(with_created(image, if name == "later" { LATER_CREATED } else { BASE_CREATED })))
+        Ok(Some(with_created(image, if name == "later" { LATER_CREATED } else { BASE_CREATED }).into()))
     }
 }
 

@@ -6,10 +6,10 @@ use plim_debian::ConfigureStep;
 use plim_oci::Events;
 use plim_sandbox::{Isolation, Network, ResolvConf, RootFs, Spec};
 
-use super::LevelBuilder;
+use super::levels::LevelBuilder;
 use crate::{Failure, run};
 
-impl LevelBuilder<'_> {
+impl LevelBuilder<'_, '_, '_> {
     /// Runs the packages' programs in the root that is being made.
     pub(super) fn configure_all(
         &self,
@@ -23,7 +23,7 @@ impl LevelBuilder<'_> {
         if self.chain.lower.is_empty() {
             return run(&RootFs::Dir(upper.clone()));
         }
-        if self.workspace.host.isolation == Isolation::Namespaces || steps.is_empty() {
+        if self.maker.workspace.host.isolation == Isolation::Namespaces || steps.is_empty() {
             let lower = self.chain.lower.clone();
             return run(&RootFs::Overlay { lower, upper: upper.clone(), work: draft.work.clone() });
         }
@@ -43,7 +43,7 @@ impl LevelBuilder<'_> {
             args: step.args.iter().map(|arg| BString::from(arg.as_str())).collect(),
             env: step.env.iter().map(|pair| BString::from(pair.as_str())).collect(),
             cwd: "/".into(),
-            isolation: self.workspace.host.isolation,
+            isolation: self.maker.workspace.host.isolation,
             user: "0".to_owned(),
             network: Network::None,
             resolv_conf: ResolvConf::None,

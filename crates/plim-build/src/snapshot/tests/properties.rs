@@ -5,7 +5,7 @@ use plim_oci::Silent;
 use plim_testkit::{Recorder, TempLayout};
 use proptest::prelude::*;
 
-use super::super::{Snapshots, layer_from_dir, settled_layer_from_dir};
+use super::super::{Snapshots, layer_from_dir, settle};
 use super::*;
 
 const PATHS: [&str; 9] = ["a", "a/b", "a/b/c", "a/d", "e", "e/f", "e/f/g", "h", "a/b/i"];
@@ -86,7 +86,11 @@ proptest! {
             let lower = View::new(&made);
             build(&dir, layer, &lower);
             let options = LayerOptions { epoch: [3_000, 1_000, 2_000][number], ..options() };
-            image.layers.push(settled_layer_from_dir(&dir, &lower, &store, &options, None, &Silent).unwrap());
+            let write = || layer_from_dir(&dir, &lower, &store, &options, None, &Silent).unwrap();
+            let before = write();
+            settle(&dir, &lower, options.epoch, &Silent).unwrap();
+            image.layers.push(write());
+            prop_assert_eq!(&image.layers[number], &before, "the layer is the same before and after");
             made = made.push(Digest::of(b"x"), dir);
         }
         let unpacked = snapshots.unpack(&image, &store, &Recorder::new()).unwrap();

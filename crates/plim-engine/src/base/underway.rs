@@ -1,0 +1,114 @@
+//! What this process is making: one base at a time on the same lowest recipe, whose layers may be written meanwhile.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use camino::Utf8Path;
+use plim_oci::lock::{Lock, lock_exclusive};
+use plim_oci::{Digest, Layer};
+
+use super::pending::Pending;
+use crate::Failure;
+
+/// The bases and layers that this process is making.
+#[derive(Debug, Default)]
+pub(crate) struct Underway {
+    turns: Mutex<HashMap<String, Arc<Turn>>>,
+    layers: Mutex<HashMap<Digest, Pending<Layer>>>,
+}
+
+/// Who may make the bases that stand on one lowest recipe.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// The lock against other processes, which holds until the last layer is written.
+    lock: Mutex<Weak<Lock>>,
+}
+
+/// The turn is one's own.
+#[derive(Debug)]
+pub(crate) struct MyTurn<'t> {
+    _turn: MutexGuard<'t, Weak<Lock>>,
+    /// Keeps other processes away as long as it lives.
+    pub(crate) lock: Arc<Lock>,
+}
+
+impl Underway {
+    /// Returns the turn of a lowest recipe.
+    pub(crate) fn turn(&self, lowest: &str) -> Arc<Turn> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(turns.entry(lowest.to_owned()).or_default())
+    }
+
+    /// Returns the layer of a level if it is being written.
+    pub(crate) fn layer(&self, level: &Digest) -> Option<Pending<Layer>> {
+        self.layers().get(level).cloned()
+    }
+
+    /// Notes that the layer of a level is being written.
+    pub(crate) fn begin(&self, level: &Digest, layer: &Pending<Layer>) {
+        self.layers().insert(level.clone(), layer.clone());
+    }
+
+    /// Notes that it is written, or failed: who asks from now on looks into the cache, or tries again.
+    pub(crate) fn end(&self, level: &Digest) {
+        self.layers().remove(level);
+    }
+
+    fn layers(&self) -> MutexGuard<'_, HashMap<Digest, Pending<Layer>>> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Waits until nobody else makes a base on this recipe. `file` is what processes lock.
+    pub(crate) fn wait(&self, file: &Utf8Path) -> Result<MyTurn<'_>, Failure> {
+        let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = match held.upgrade() {
+            // this process has not let go of it yet
+            Some(lock) => lock,
+            None => Arc::new(
+                lock_exclusive(file.as_std_path())
+                    .map_err(|error| Failure::caused(format!("failed to lock {file}"), &error))?,
+            ),
+        };
+        *held = Arc::downgrade(&lock);
+        Ok(MyTurn { _turn: held, lock })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plim_oci::lock::try_lock_exclusive;
+
+    use super::*;
+
+    #[test]
+    fn the_lock_holds_until_the_last_layer_is_written_and_keeps_only_others_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Utf8Path::from_path(dir.path()).unwrap().join("debian.lock");
+        // a lock of one open file is in the way of another's, as if it were another process
+        let free = || try_lock_exclusive(file.as_std_path()).unwrap().is_some();
+        let underway = Underway::default();
+        let turn = underway.turn("debian");
+        let first = turn.wait(&file).unwrap();
+        let writing = Arc::clone(&first.lock);
+        drop(first);
+        assert!(!free(), "its layers are still being written");
+        let second = turn.wait(&file).unwrap();
+        assert!(Arc::ptr_eq(&second.lock, &writing), "this process goes on");
+        drop((second, writing));
+        assert!(free());
+    }
+
+    #[test]
+    fn a_layer_is_found_while_it_is_being_written() {
+        let (underway, level) = (Underway::default(), Digest::of(b"level"));
+        let (pending, promise) = Pending::new();
+        underway.begin(&level, &pending);
+        let found = underway.layer(&level).unwrap();
+        promise.keep(Err(Failure::tool("the disk is full")));
+        underway.end(&level);
+        assert_eq!(found.wait().unwrap_err().message, "the disk is full");
+        assert!(underway.layer(&level).is_none(), "who comes next tries again");
+    }
+}
