@@ -8,10 +8,10 @@
 //! A second run is compared with the one before.
 
 #![expect(missing_docs, reason = "the macros make public items")]
+#![expect(clippy::exit, reason = "the macro's main ends so")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has no result")]
 
 use std::hint::black_box;
-use std::io::Read;
 use std::sync::Arc;
 
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -41,7 +41,8 @@ fn tar(seed: u32) -> Vec<u8> {
         if number % 50 == seed % 50 {
             put(&format!("usr/share/dir{}/.wh.file{number}", (number + 60) / 20), EntryKind::File, b"");
             // the header of a program and nothing that it promises
-            let program = [&b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0"[..], &[7; 60_000]].concat();
+            let program =
+                [&b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0"[..], &vec![7; 60_000]].concat();
             put(&format!("usr/bin/program{number}"), EntryKind::File, &program);
         }
     }

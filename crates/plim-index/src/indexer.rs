@@ -377,7 +377,9 @@ mod tests {
         let store = Indexes::new(dir.path());
         let finish = |left| {
             let mut indexer = Indexer { metadata_left: left, ..Indexer::storing(store.clone()) };
-            ["some", "more", "names"].iter().for_each(|path| feed(&mut indexer, path, b"x", 1));
+            for path in ["some", "more", "names"] {
+                feed(&mut indexer, path, b"x", 1);
+            }
             let diff_id = Digest::of(b"layer");
             Box::new(indexer).finish(&diff_id, 9, &plim_oci::Silent);
             store.get(&diff_id).map(|index| index.entries.len())
