@@ -11,6 +11,7 @@ pub mod layout;
 pub mod observe;
 pub mod paths;
 pub mod registry;
+pub mod tls;
 
 pub use events::Recorder;
 pub use image::ImageBuilder;
