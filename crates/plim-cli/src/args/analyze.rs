@@ -7,7 +7,8 @@ use super::Output;
 /// Show what is in an image: layers, packages, the largest owners and paths.
 #[derive(Debug, Args)]
 pub(crate) struct Analyze {
-    /// The image: a name in the local store or a registry, oci:DIR, oci-archive:FILE, docker-archive:FILE, rootfs:DIR.
+    /// The image: a name in the local store or a registry, oci:DIR, oci-archive:FILE, docker-archive:FILE,
+    /// docker-daemon:NAME, podman:NAME, rootfs:DIR.
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
     /// Judge dive's figures by the rules of .dive-ci, if it is there; exit code 1 when one is broken.
