@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use plim_engine::Host;
+use plim_engine::{Host, Sockets};
 
 use crate::args::Global;
 use crate::progress::CANCELLED;
@@ -28,6 +28,10 @@ const DOCKER_CONFIG: &str = "DOCKER_CONFIG";
 const XDG_RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
 /// Base of configuration files (XDG base directory specification).
 const XDG_CONFIG_HOME: &str = "XDG_CONFIG_HOME";
+/// Where Docker's daemon listens.
+const DOCKER_HOST: &str = "DOCKER_HOST";
+/// Where Podman's service listens.
+const CONTAINER_HOST: &str = "CONTAINER_HOST";
 /// Where Docker and Podman keep the certificates of single registries.
 const CERTIFICATE_DIRS: &[&str] = &["/etc/containers/certs.d", "/etc/docker/certs.d"];
 /// Proxy settings in the spellings that programs understand.
@@ -105,11 +109,20 @@ pub(crate) fn host(global: &Global) -> Host {
             .map(Utf8PathBuf::from)
             .chain([home.join(".config/containers/certs.d")])
             .collect(),
+        docker: sockets(DOCKER_HOST, "docker.sock", "/var/run/docker.sock"),
+        podman: sockets(CONTAINER_HOST, "podman/podman.sock", "/run/podman/podman.sock"),
         proxies: PROXIES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?))).collect(),
         offline: global.offline,
         isolation: plim_engine::isolation::Isolation::default(),
         now: jiff::Timestamp::now(),
     }
+}
+
+/// Where an engine listens: at the address that a variable names, else that of this user, else that of
+/// the machine.
+fn sockets(address: &str, own: &str, system: &str) -> Sockets {
+    let own = variable(XDG_RUNTIME_DIR).map(|dir| Utf8PathBuf::from(dir).join(own).into());
+    Sockets { given: variable(address), usual: own.into_iter().chain([system.into()]).collect() }
 }
 
 /// The files with registry credentials, in the order in which Podman and Docker look for them.

@@ -77,6 +77,70 @@ pub(crate) fn sweep_begun(dir: &Utf8Path, depth: Depth) {
     }
 }
 
+/// Removes the files of the caches that nobody has used since then, and none of the last hour. Returns their bytes; with
+/// `preview` they stay. A cache of steps goes whole or not at all.
+pub(crate) fn prune_caches(cache: &Utf8Path, since: SystemTime, preview: bool) -> u64 {
+    let since = since.min(SystemTime::now().checked_sub(YOUNG).unwrap_or(SystemTime::UNIX_EPOCH));
+    let mut freed = 0;
+    let Ok(entries) = cache.read_dir_utf8() else { return 0 };
+    for entry in entries.flatten() {
+        if entry.file_name() == "mounts" {
+            let Ok(mounts) = entry.path().read_dir_utf8() else { continue };
+            for mount in mounts.flatten().filter(|mount| is_cache_of_steps(mount.path())) {
+                let (bytes, used) = size_and_use(mount.path());
+                if used < since && (preview || std::fs::remove_dir_all(mount.path()).is_ok()) {
+                    freed += bytes;
+                }
+            }
+        } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            freed += prune_cache(entry.path(), since, preview);
+        }
+    }
+    freed
+}
+
+fn prune_cache(dir: &Utf8Path, since: SystemTime, preview: bool) -> u64 {
+    let mut freed = 0;
+    let Ok(entries) = dir.read_dir_utf8() else { return 0 };
+    for entry in entries.flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.is_dir() {
+            freed += prune_cache(entry.path(), since, preview);
+        } else if !is_lock(entry.path())
+            && last_use(&metadata) < since
+            && (preview || std::fs::remove_file(entry.path()).is_ok())
+        {
+            freed += metadata.blocks() * 512;
+        }
+    }
+    freed
+}
+
+/// A lock that is taken away while somebody holds it is no lock.
+fn is_lock(path: &Utf8Path) -> bool {
+    path.file_name() == Some("lock") || path.extension() == Some("lock") || path.iter().any(|part| part == "locks")
+}
+
+/// When a file was last written or read, where the file system notes that.
+fn last_use(metadata: &std::fs::Metadata) -> SystemTime {
+    let written = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    metadata.accessed().map_or(written, |read| read.max(written))
+}
+
+/// Returns the bytes of a tree, and when it was last used.
+fn size_and_use(path: &Utf8Path) -> (u64, SystemTime) {
+    let Ok(metadata) = path.symlink_metadata() else { return (0, SystemTime::UNIX_EPOCH) };
+    let mut total = (metadata.blocks() * 512, metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+    if !metadata.is_dir() {
+        return (total.0, last_use(&metadata));
+    }
+    for entry in path.read_dir_utf8().into_iter().flatten().flatten() {
+        let (bytes, used) = size_and_use(entry.path());
+        total = (total.0 + bytes, total.1.max(used));
+    }
+    total
+}
+
 /// `mounts/NAME.NUMBER`, whose content is none of plim's.
 fn is_cache_of_steps(path: &Utf8Path) -> bool {
     path.parent().and_then(Utf8Path::file_name) == Some("mounts")
@@ -123,5 +187,37 @@ mod tests {
         assert!(!there("build/steps/ab/.tmp-1") && !there("mounts/tmp-empty"));
         assert!(there("build/steps/ab/.tmp-2") && there("build/steps/ab/cd"));
         assert!(there("mounts/x.0/.tmp-of-the-step") && there("mounts/tmp-full"));
+    }
+
+    #[test]
+    fn cached_files_that_nobody_used_for_long_are_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Utf8Path::from_path(dir.path()).unwrap();
+        let old = SystemTime::now() - Duration::from_hours(24 * 8);
+        let make = |path: &str, time: SystemTime| {
+            std::fs::create_dir_all(cache.join(path).parent().unwrap()).unwrap();
+            std::fs::write(cache.join(path), vec![b'x'; 5000]).unwrap();
+            let times = std::fs::FileTimes::new().set_modified(time).set_accessed(time);
+            std::fs::File::options().write(true).open(cache.join(path)).unwrap().set_times(times).unwrap();
+        };
+        for path in ["index/v4/a", "build/locks/aa/bb", "debian/lock", "mounts/old.0/f", "mounts/mixed.0/f"] {
+            make(path, old);
+        }
+        for path in ["index/v4/b", "mounts/mixed.0/g"] {
+            make(path, SystemTime::now());
+        }
+        for path in ["mounts/old.0", "mounts/mixed.0"] {
+            std::fs::File::open(cache.join(path)).unwrap().set_modified(old).unwrap();
+        }
+        let there = |path: &str| cache.join(path).exists();
+        let week = SystemTime::now() - Duration::from_hours(24 * 7);
+        let would = prune_caches(cache, week, true);
+        assert!(would >= 10_000, "{would}");
+        assert!(there("index/v4/a") && there("mounts/old.0/f"));
+        assert_eq!(prune_caches(cache, week, false), would);
+        assert!(!there("index/v4/a") && !there("mounts/old.0"));
+        assert!(there("index/v4/b") && there("mounts/mixed.0/f") && there("mounts/mixed.0/g"));
+        assert!(there("build/locks/aa/bb") && there("debian/lock"));
+        assert_eq!(prune_caches(cache, SystemTime::now(), false), 0, "what was just used stays");
     }
 }

@@ -15,6 +15,7 @@ pub mod isolation;
 pub mod lint;
 pub mod optimize;
 pub mod pull;
+pub mod recompress;
 pub mod run;
 pub mod store;
 pub mod why;
@@ -24,11 +25,12 @@ mod aliases;
 mod bases;
 mod housekeeping;
 mod place;
+mod scratch;
 
 pub use config::Config;
 pub use failure::{Failure, Kind};
-pub use plim_oci::{Events, Platform, Silent, TaskId};
-pub use workspace::{Host, Workspace};
+pub use plim_oci::{Events, LayerForm, Platform, Silent, TaskId};
+pub use workspace::{Host, Sockets, Workspace};
 
 /// The name and version that reports carry.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]

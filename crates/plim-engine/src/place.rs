@@ -4,14 +4,15 @@ use camino::Utf8Path;
 use plim_build::snapshot::{Chain, LayerOptions, View, layer_from_dir};
 use plim_oci::ObserveLayers as _;
 use plim_oci::archive::Archive;
+use plim_oci::daemon::{Daemon, DaemonError};
 use plim_oci::layout::{Layout, LayoutRepository};
-use plim_oci::location::Location;
+use plim_oci::location::{Engine, Location};
 use plim_oci::registry::{RegistryError, Repository};
 use plim_oci::{
     BlobError, Blobs, Compression, Descriptor, Events, Image, ImageConfig, Platform, Reference, read, write,
 };
 
-use crate::{Failure, Workspace};
+use crate::{Failure, Workspace, scratch};
 
 /// An image's bytes and the descriptor of its manifest or index.
 pub(crate) struct Opened {
@@ -81,9 +82,10 @@ pub(crate) fn open(workspace: &Workspace, text: &str, events: &dyn Events) -> Re
             let root = archive.resolve(&reference.map(|reference| reference.to_string()).unwrap_or_default())?;
             Ok(Opened { blobs: Box::new(archive), root })
         }
+        Location::Daemon { engine, image } => from_daemon(workspace, engine, &image, events),
         Location::RootFs(dir) => root_fs(workspace, &dir, events),
         Location::Stdio => {
-            let archive = archive_from_stdin()?;
+            let archive = archive_from_stdin(workspace)?;
             let root = archive.resolve("")?;
             Ok(Opened { blobs: Box::new(archive), root })
         }
@@ -96,6 +98,7 @@ pub(crate) fn open(workspace: &Workspace, text: &str, events: &dyn Events) -> Re
 pub(crate) fn in_store(workspace: &Workspace, reference: &Reference) -> Result<Option<Opened>, Failure> {
     match workspace.store.resolve(&reference.to_string()) {
         Ok(root) => {
+            workspace.store.mark_used(&reference.to_string());
             Ok(Some(Opened { blobs: Box::new(LayoutRepository::new(workspace.store.clone(), reference)), root }))
         }
         Err(BlobError::NoSuchName { .. }) => Ok(None),
@@ -134,6 +137,37 @@ pub(crate) fn registry_failure(error: RegistryError) -> Failure {
     Failure::from(BlobError::from(error))
 }
 
+/// Brings an image from an engine on this machine, by way of a file that is gone with the process.
+fn from_daemon(workspace: &Workspace, engine: Engine, image: &str, events: &dyn Events) -> Result<Opened, Failure> {
+    let task = events.start(&format!("fetch {image} from {}", engine.name()), None);
+    let fetch = || -> Result<Opened, Failure> {
+        let archive = daemon(workspace, engine)?.fetch(image, scratch::file(workspace)?).map_err(daemon_failure)?;
+        // it holds the one image that was asked for, under whatever name
+        let root = archive.resolve("")?;
+        Ok(Opened { blobs: Box::new(archive), root })
+    };
+    let result = fetch();
+    events.finish(task, "", result.is_err());
+    result
+}
+
+/// Finds an engine on this machine.
+pub(crate) fn daemon(workspace: &Workspace, engine: Engine) -> Result<Daemon, Failure> {
+    let sockets = match engine {
+        Engine::Docker => &workspace.host.docker,
+        Engine::Podman => &workspace.host.podman,
+    };
+    Daemon::find(engine, sockets).map_err(daemon_failure)
+}
+
+/// Turns an engine's error into a failure.
+pub(crate) fn daemon_failure(error: DaemonError) -> Failure {
+    match error {
+        DaemonError::Blob(error) => error.into(),
+        error => Failure::from_error(&error).maybe_hint(error.hint()),
+    }
+}
+
 /// Makes an image of a directory: one layer, and nothing to run.
 fn root_fs(workspace: &Workspace, dir: &Utf8Path, events: &dyn Events) -> Result<Opened, Failure> {
     if !dir.is_dir() {
@@ -153,13 +187,10 @@ fn root_fs(workspace: &Workspace, dir: &Utf8Path, events: &dyn Events) -> Result
     Ok(Opened { blobs: Box::new(workspace.store.clone()), root: image.descriptor })
 }
 
-/// Reads an archive from standard input, by way of a temporary file: archives are read in no fixed order.
-pub(crate) fn archive_from_stdin() -> Result<Archive, Failure> {
-    let failed = |error: &std::io::Error| Failure::caused("failed to read an archive from standard input", error);
-    let mut file = tempfile::NamedTempFile::new().map_err(|error| failed(&error))?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file).map_err(|error| failed(&error))?;
-    // the archive keeps the file open, so its name may go
-    Ok(Archive::open(file.path())?)
+/// Reads an archive from standard input, by way of a file: archives are read in no fixed order.
+pub(crate) fn archive_from_stdin(workspace: &Workspace) -> Result<Archive, Failure> {
+    let stdin = std::io::stdin();
+    Ok(Archive::from_reader_by(stdin, scratch::file(workspace)?, "standard input")?)
 }
 
 /// The image of a layout: the one of the tag, or the only one.

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use plim_index::Indexes;
 use plim_oci::compress::adopt_layer;
+use plim_oci::convert::Overlay;
 use plim_oci::copy::{self as transfer, CopyReport, Options};
 use plim_oci::layout::{Layout, LayoutRepository};
 use plim_oci::{
@@ -12,7 +13,10 @@ use plim_oci::{
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::copy::Cargo;
 use crate::place::{self, Opened};
+use crate::recompress::{self, Recompressed, Recompression};
+use crate::scratch::Scratch;
 use crate::{Failure, Workspace};
 
 /// What was moved.
@@ -33,6 +37,9 @@ pub struct Moved {
     pub adopted_bytes: u64,
     /// Signatures, attestations and the like that came along.
     pub referrers: usize,
+    /// What became of the layers, where another compression was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recompressed: Option<Recompressed>,
 }
 
 impl Moved {
@@ -46,6 +53,7 @@ impl Moved {
             present_bytes: report.present_bytes,
             adopted_bytes: report.adopted_bytes,
             referrers: report.referrers,
+            recompressed: None,
         }
     }
 }
@@ -100,44 +108,65 @@ pub(crate) fn fetch(
     Ok(report)
 }
 
-/// Sends an image of the store to a registry, by default under its own name.
+/// Sends an image of the store to a registry, by default under its own name; if that is asked for, with its layers
+/// in another form.
 pub fn push(
     workspace: &Workspace,
     name: &str,
     destination: Option<&str>,
     referrers: bool,
+    compression: Option<Recompression>,
     events: &dyn Events,
 ) -> Result<Moved, Failure> {
     let source = reference(name)?;
     let target = destination.map_or_else(|| Ok(source.clone()), reference)?;
     let opened = place::open(workspace, &format!("store:{source}"), events)?;
-    to_registry(workspace, &opened, &target, Options { referrers, ..Options::default() }, events)
+    let options = Options { referrers, ..Options::default() };
+    let Some(compression) = compression else {
+        return to_registry(workspace, &Cargo::of(&opened), &target, options, events);
+    };
+    let scratch = Scratch::new(workspace)?;
+    let done = recompress::convert(&opened, scratch.layout(), compression, None, referrers, events)?;
+    let overlay = Overlay::new(scratch.layout(), &*opened.blobs);
+    let cargo = Cargo { blobs: &overlay, root: &done.root };
+    let moved = to_registry(workspace, &cargo, &target, options, events)?;
+    Ok(Moved { recompressed: Some(Recompressed::of(&done)), ..moved })
 }
 
 /// Sends an image to a registry and names it there.
 pub(crate) fn to_registry(
     workspace: &Workspace,
-    opened: &Opened,
+    cargo: &Cargo<'_>,
     target: &Reference,
     options: Options<'_>,
     events: &dyn Events,
 ) -> Result<Moved, Failure> {
-    if let Some(digest) = target.digest().filter(|digest| **digest != opened.root.digest) {
-        return Err(Failure::tool(format!("the image has the digest {}, not {digest}", opened.root.digest)));
+    let Cargo { blobs, root } = *cargo;
+    if let Some(digest) = target.digest().filter(|digest| **digest != root.digest) {
+        return Err(Failure::tool(format!("the image has the digest {}, not {digest}", root.digest)));
     }
     let repository = place::repository(workspace, target)?;
-    let result = transfer::copy(&*opened.blobs, &repository, &opened.root, options, events);
+    let result = transfer::copy(blobs, &repository, root, options, events);
     workspace.tell_warnings(events);
-    let report = result.map_err(|error| match error {
-        BlobError::Missing { .. } => Failure::from(error).hint(
-            "it may have been pulled for one platform only: --platform sends that one, or pull it with --all-platforms",
-        ),
-        error => Failure::from(error),
-    })?;
+    let report = result.map_err(for_one_platform)?;
     if let (Some(tag), false) = (target.tag(), options.dry_run) {
-        repository.tag(tag, &opened.root)?;
+        repository.tag(tag, root)?;
     }
-    Ok(Moved::new(target.familiar(), &opened.root, report))
+    Ok(Moved::new(target.familiar(), root, report))
+}
+
+/// Says what is likely where an image of several platforms is incomplete.
+pub(crate) fn for_one_platform(error: BlobError) -> Failure {
+    match error {
+        BlobError::Missing { .. } => {
+            // before the error's own hint, which is about damage
+            let failure = Failure::from_error(&error);
+            failure.hint(
+                "it may have been pulled for one platform only: --platform sends that one, or pull it with --all-platforms",
+            )
+        }
+        error => Failure::from(error),
+    }
 }
 
 /// Parses an image's name.

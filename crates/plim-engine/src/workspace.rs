@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use jiff::Timestamp;
 use plim_index::Indexes;
 use plim_oci::Events;
+pub use plim_oci::daemon::Sockets;
 use plim_oci::http::{Client, ClientOptions, Proxies};
 use plim_oci::layout::Layout;
 use plim_oci::registry::{Credentials, Registries, RegistrySettings, Settings};
@@ -31,6 +32,10 @@ pub struct Host {
     pub credentials: Vec<Utf8PathBuf>,
     /// Directories with registries' certificates, as Docker keeps them.
     pub certificate_dirs: Vec<Utf8PathBuf>,
+    /// Where Docker's daemon listens.
+    pub docker: Sockets,
+    /// Where Podman's service listens.
+    pub podman: Sockets,
     /// Proxy variables (`HTTP_PROXY`, …).
     pub proxies: Vec<(String, String)>,
     /// No network connection may be opened.

@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::{Seek, Write};
 
 use bstr::{BStr, ByteSlice};
+use plim_oci::compress::estargz;
 use plim_oci::{Digest, EntryHead, EntryKind, Events, Hasher, LayerObserver};
 
 use crate::collect::{self, Collector, Want};
+use crate::layer::Mark;
 use crate::{ContentDigest, Entry, Indexes, LayerIndex, Skipped, Whiteout, paths};
 
 /// The largest file that is handed to a collector in memory, in bytes. One layer holds at most one such file.
@@ -17,6 +19,9 @@ pub const MAX_SPOOL: u64 = 4 * 1024 * 1024 * 1024;
 
 /// What the facts of one layer may take, in bytes. Real layers need some thousandths of their size.
 const MAX_FACTS: usize = 256 * 1024 * 1024;
+
+/// Landmarks of one layer that are set aside; one is what a layer has.
+const MAX_LANDMARKS: usize = 8;
 
 /// How many bytes tell whether a file has a collector's magic.
 const SNIFF: usize = 16;
@@ -45,6 +50,12 @@ pub struct Indexer {
     /// The layer has more than an index may hold: nothing more is taken in, and nothing is stored.
     overfull: bool,
     store: Option<Indexes>,
+    /// Entries that are no files of the image if the layer is one of eStargz, with their content.
+    landmarks: Vec<(EntryHead, Vec<u8>)>,
+    /// A landmark is going by.
+    in_landmark: bool,
+    /// What was known before the last entry, if that looks like the table of an eStargz layer.
+    before_table: Option<Mark>,
 }
 
 /// The regular file that is going by.
@@ -71,6 +82,9 @@ impl Indexer {
             metadata_left: MAX_METADATA,
             overfull: false,
             store: None,
+            landmarks: Vec::new(),
+            in_landmark: false,
+            before_table: None,
         }
     }
 
@@ -84,6 +98,15 @@ impl Indexer {
         self.finish_file();
         if !self.has_room(head) {
             return;
+        }
+        self.before_table = None;
+        self.in_landmark = estargz::is_landmark(head) && self.landmarks.len() < MAX_LANDMARKS;
+        if self.in_landmark {
+            self.landmarks.push((head.clone(), Vec::new()));
+            return;
+        }
+        if estargz::is_table(head) {
+            self.before_table = Some(self.index.mark());
         }
         match whiteout(head.path.as_bstr()) {
             Name::Ordinary => {}
@@ -122,6 +145,11 @@ impl Indexer {
 
     /// Takes the next bytes of the current file.
     pub fn data(&mut self, bytes: &[u8]) {
+        if let (true, Some((head, content))) = (self.in_landmark, self.landmarks.last_mut()) {
+            let room = (head.size as usize).saturating_sub(content.len());
+            content.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            return;
+        }
         let (Some(current), Some(entry)) = (&mut self.current, self.index.entries.last()) else { return };
         current.hasher.update(bytes);
         current.keep(bytes, &mut self.buffer, entry.head.size);
@@ -135,9 +163,31 @@ impl Indexer {
     /// Returns the index of the complete layer; `size` is that of its uncompressed tar in bytes.
     pub fn into_index(mut self, diff_id: &Digest, size: u64) -> LayerIndex {
         self.finish_file();
+        self.settle_landmarks();
         self.index.diff_id = diff_id.clone();
         self.index.size = size;
         self.index
+    }
+
+    /// Forgets what makes an eStargz layer one; in any other layer these are files like others.
+    fn settle_landmarks(&mut self) {
+        let landmarks = std::mem::take(&mut self.landmarks);
+        let marked = landmarks.iter().any(|(_, content)| estargz::is_landmark_content(content));
+        match self.before_table.take() {
+            Some(before) if marked => {
+                self.index.roll_back(&before);
+                let table = self.index.current();
+                self.index.skipped.retain(|skipped| skipped.entry != table);
+                self.index.entries.pop();
+            }
+            _ => {
+                for (head, content) in landmarks {
+                    let mut hasher = Hasher::new();
+                    hasher.update(&content);
+                    self.index.entries.push(Entry { head, digest: Some(ContentDigest(hasher.finish_raw())) });
+                }
+            }
+        }
     }
 
     /// Hands the current file, if there is one, to the collectors.
@@ -355,6 +405,31 @@ mod tests {
                 Whiteout { path: "d".into(), opaque: true, at: 0 }
             ]
         );
+    }
+
+    #[test]
+    fn what_makes_a_layer_one_of_estargz_is_no_file_of_the_image() {
+        let paths = |entries: &[(&str, &[u8])]| {
+            let mut indexer = Indexer::new();
+            for (path, content) in entries {
+                feed(&mut indexer, path, content, 1);
+            }
+            let index = indexer.into_index(&Digest::of(b"x"), 9);
+            let secrets = index.secrets.len();
+            (index.entries.into_iter().map(|entry| entry.head.path.to_string()).collect::<Vec<_>>(), secrets)
+        };
+        let table = br#"{"version":1,"key":"AKIAQYLPMN5HHHFPZAM2"}"#;
+        let (mark, toc) = ((".no.prefetch.landmark", &b"\x0f"[..]), ("stargz.index.json", &table[..]));
+        let plain = paths(&[("a", b"a"), toc]);
+        assert_eq!(paths(&[mark, ("a", b"a"), toc]), (vec!["a".to_owned()], 0));
+        assert_eq!(paths(&[("a", b"a"), (".prefetch.landmark", b"\x0f"), ("b", b""), toc]).0, ["a", "b"]);
+        // without the one or the other they are files like others
+        assert_eq!(plain.0, ["a", "stargz.index.json"]);
+        assert_eq!(paths(&[mark, toc, ("a", b"a")]).0, ["stargz.index.json", "a", ".no.prefetch.landmark"]);
+        assert_eq!(paths(&[(".no.prefetch.landmark", b"x"), ("a", b"a"), toc]).0.len(), 3);
+        assert_eq!(paths(&[("d/.no.prefetch.landmark", b"\x0f"), toc]).0.len(), 2);
+        // a whiteout after the table: the table is not the last entry
+        assert_eq!(paths(&[mark, toc, (".wh.gone", b"")]).0.len(), 2);
     }
 
     #[test]

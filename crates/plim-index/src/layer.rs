@@ -12,7 +12,7 @@ use crate::facts::{
 
 /// The version of [`LayerIndex`] and of what the collectors write into it. It is raised whenever either
 /// changes, so an index of another version is never read; a test over a fixed layer guards it.
-pub const SCHEMA: u32 = 3;
+pub const SCHEMA: u32 = 4;
 
 /// What one read of a layer found: facts, never judgements. Facts name their file by its position in
 /// [`entries`](Self::entries) and stand in the order of the entries.

@@ -57,6 +57,14 @@ impl Archive {
         Self::index(plain, place)
     }
 
+    /// Takes in an archive from a stream, by way of a file that is empty; it may be one without a name.
+    pub fn from_reader_by(reader: impl Read + Send, mut file: File, place: &str) -> Result<Self, BlobError> {
+        let fail = |source| BlobError::Io { action: "read", path: place.to_owned(), source };
+        io::copy(&mut decompressor(reader), &mut file).map_err(fail)?;
+        file.rewind().map_err(fail)?;
+        Self::index(file, place)
+    }
+
     /// Lists names and what they stand for.
     pub fn names(&self) -> Vec<(String, Descriptor)> {
         named(&self.index).map(|(name, descriptor)| (name.to_owned(), descriptor.clone())).collect()

@@ -9,12 +9,16 @@ use crate::media_type;
 
 mod ahead;
 mod decompress;
+pub mod estargz;
+mod form;
 mod layer;
 mod pipeline;
 
 pub use ahead::{Chunks, ahead, ahead_hashed};
 pub(crate) use decompress::Kind;
 pub use decompress::{Bounds, decompressor, decompressor_within};
+pub use form::LayerForm;
+pub(crate) use form::is_readable;
 pub use layer::{LayerWriter, adopt_layer, store_layer};
 
 /// How layers are compressed, with the level. Parsed from and displayed as `none`, `gzip:6`, `zstd:3`.

@@ -163,8 +163,7 @@ impl Plan<'_> {
                 self.add(src, &referrer, 0)?;
                 self.about.push((subject.clone(), referrer));
             }
-            for kind in COMPANIONS {
-                let tag = format!("{}-{}.{kind}", subject.algorithm(), subject.hex());
+            for tag in companion_tags(&subject) {
                 if let Some(found) = src.companion(&tag)? {
                     self.add(src, &found, 0)?;
                     self.tags.push((tag, found));
@@ -173,6 +172,11 @@ impl Plan<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns the tags under which cosign keeps what is about a digest.
+pub(crate) fn companion_tags(subject: &Digest) -> impl Iterator<Item = String> {
+    COMPANIONS.into_iter().map(move |kind| format!("{}-{}.{kind}", subject.algorithm(), subject.hex()))
 }
 
 fn is_foreign(layer: &Descriptor) -> bool {

@@ -19,6 +19,7 @@ mod forward;
 mod proxy;
 mod resolve;
 mod retry;
+pub(crate) mod unix;
 mod url;
 
 pub use error::HttpError;

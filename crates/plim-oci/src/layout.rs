@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
 
@@ -22,6 +23,7 @@ mod receive;
 pub(crate) mod referrers;
 mod repository;
 mod sweep;
+mod usage;
 mod writer;
 
 pub use receive::Receiver;
@@ -138,8 +140,20 @@ impl Layout {
         Ok(named(&self.index()?).map(|(name, descriptor)| (name.to_owned(), descriptor.clone())).collect())
     }
 
+    /// Notes that a name is used now.
+    pub fn mark_used(&self, name: &str) {
+        usage::mark(self, name);
+    }
+
+    /// Returns when a name was last used, as [`mark_used`](Self::mark_used) and [`tag`](BlobsMut::tag) noted it; of a
+    /// name without a note, when its manifest was written.
+    pub fn last_used(&self, name: &str, manifest: &Descriptor) -> Option<SystemTime> {
+        usage::last(self, name, manifest)
+    }
+
     /// Takes a name away; false if there was none. The blobs stay until a sweep.
     pub fn untag(&self, name: &str) -> Result<bool, BlobError> {
+        usage::forget(self, name);
         index::change(self.root(), |index| {
             let before = index.manifests.len();
             index.manifests.retain(|manifest| !is_named(manifest, name));
@@ -175,9 +189,17 @@ impl Layout {
             let _ = lock::wait_flock(file, FlockOperation::LockShared);
             return Ok(Sweep { busy: true, ..Sweep::default() });
         }
-        let result = sweep::sweep(self, keep);
+        let result = sweep::sweep(self, keep, false, &HashSet::new());
         let _ = lock::wait_flock(file, FlockOperation::LockShared);
         result
+    }
+}
+
+impl Layout {
+    /// Tells what [`sweep_unreferenced`](Self::sweep_unreferenced) would remove if some names were taken away; removes
+    /// nothing.
+    pub fn sweep_preview(&self, without: &HashSet<String>, keep: &dyn Fn(&Digest) -> bool) -> Result<Sweep, BlobError> {
+        sweep::sweep(self, keep, true, without)
     }
 }
 
@@ -242,6 +264,7 @@ impl BlobsMut for Layout {
     }
 
     fn tag(&self, name: &str, descriptor: &Descriptor) -> Result<(), BlobError> {
+        usage::mark(self, name);
         index::change(self.root(), |index| {
             index.manifests.retain(|manifest| !is_named(manifest, name));
             let mut descriptor = descriptor.clone();

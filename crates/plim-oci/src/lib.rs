@@ -7,7 +7,9 @@ pub mod archive;
 pub mod blobs;
 pub mod compress;
 pub mod config;
+pub mod convert;
 pub mod copy;
+pub mod daemon;
 pub mod descriptor;
 pub mod digest;
 pub mod entry;
@@ -27,7 +29,7 @@ pub mod verify;
 pub mod write;
 
 pub use blobs::{BlobError, Blobs, BlobsMut, Origin, Source};
-pub use compress::{Compression, LayerWriter};
+pub use compress::{Compression, LayerForm, LayerWriter};
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Descriptor, Platform, media_type};
 pub use digest::{Digest, DigestError, Hasher};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 
+use crate::Digest;
 use crate::reference::{Reference, ReferenceError};
 
 /// Where an image is, as users write it on the command line.
@@ -34,6 +35,13 @@ pub enum Location {
         /// Tag or name inside.
         tag: Option<String>,
     },
+    /// `docker-daemon:REF` and `podman:REF`: the images of an engine on this machine.
+    Daemon {
+        /// The engine.
+        engine: Engine,
+        /// Name or ID of the image, as it was given: what a short name means is the engine's to say.
+        image: String,
+    },
     /// `docker-archive:FILE[:REF]`: what `docker save` writes.
     DockerArchive {
         /// The file.
@@ -41,6 +49,33 @@ pub enum Location {
         /// Name inside.
         reference: Option<Reference>,
     },
+}
+
+/// A container engine that keeps images of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Docker's daemon.
+    Docker,
+    /// Podman's API service.
+    Podman,
+}
+
+impl Engine {
+    /// Returns what it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "Docker",
+            Self::Podman => "Podman",
+        }
+    }
+
+    /// Returns how its images are named on the command line, without the colon.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Docker => "docker-daemon",
+            Self::Podman => "podman",
+        }
+    }
 }
 
 /// Why a text is no location.
@@ -68,7 +103,7 @@ impl LocationError {
             Self::NoPath(_) => Some("write the path after the colon, for example oci:out/image:latest".to_owned()),
             Self::Scheme { .. } => Some(
                 "use NAME, store:NAME, registry:NAME, oci:DIR[:TAG], oci-archive:FILE[:TAG], \
-                     docker-archive:FILE[:NAME], rootfs:DIR or -"
+                     docker-archive:FILE[:NAME], docker-daemon:NAME, podman:NAME, rootfs:DIR or -"
                     .into(),
             ),
         }
@@ -100,7 +135,9 @@ impl FromStr for Location {
                 let (file, tag) = path_and_tag(rest)?;
                 Ok(Self::DockerArchive { file, reference: tag.map(|tag| tag.parse()).transpose()? })
             }
-            Some((scheme @ ("docker" | "docker-daemon" | "containers-storage" | "dir" | "http" | "https"), rest))
+            Some(("docker-daemon", rest)) => daemon(Engine::Docker, rest),
+            Some(("podman", rest)) => daemon(Engine::Podman, rest),
+            Some((scheme @ ("docker" | "containers-storage" | "dir" | "http" | "https"), rest))
                 if rest.starts_with("//") || scheme.contains('-') || scheme == "dir" =>
             {
                 Err(LocationError::Scheme { scheme: scheme.to_owned() })
@@ -108,6 +145,14 @@ impl FromStr for Location {
             _ => Ok(Self::Name(text.parse()?)),
         }
     }
+}
+
+/// An image of an engine: a name, or its ID.
+fn daemon(engine: Engine, image: &str) -> Result<Location, LocationError> {
+    if image.parse::<Digest>().is_err() {
+        image.parse::<Reference>()?;
+    }
+    Ok(Location::Daemon { engine, image: image.to_owned() })
 }
 
 /// `registry:5000/app` is a host called `registry`, with a port.
@@ -127,6 +172,7 @@ impl fmt::Display for Location {
             }
             Self::Store(reference) => return write!(f, "store:{}", reference.familiar()),
             Self::Registry(reference) => return write!(f, "registry:{}", reference.familiar()),
+            Self::Daemon { engine, image } => return write!(f, "{}:{image}", engine.scheme()),
             Self::RootFs(dir) => return write!(f, "rootfs:{dir}"),
             Self::Stdio => return f.write_str("-"),
             Self::OciLayout { dir, tag } => ("oci", dir, tag.clone()),
@@ -161,6 +207,9 @@ mod tests {
             "oci-archive:a.tar:docker.io/library/x:1",
             "docker-archive:a.tar",
             "docker-archive:a.tar:localhost:5000/x:1",
+            "docker-daemon:nginx:1.29",
+            "podman:localhost/shop",
+            "docker-daemon:sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         ] {
             assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
         }
@@ -175,10 +224,13 @@ mod tests {
 
     #[test]
     fn foreign_schemes_are_refused_with_the_list_of_kinds() {
-        for text in ["docker://nginx", "docker-daemon:nginx:1", "dir:x", "https://example/x"] {
+        for text in ["docker://nginx", "containers-storage:nginx:1", "dir:x", "https://example/x"] {
             let error = text.parse::<Location>().unwrap_err();
             assert!(error.hint().unwrap().contains("oci:DIR"), "{error}");
         }
         assert!(matches!("oci:".parse::<Location>(), Err(LocationError::NoPath(_))));
+        for text in ["docker-daemon:", "podman:a/../b?x", "docker-daemon://nginx"] {
+            assert!(matches!(text.parse::<Location>(), Err(LocationError::Reference(_))), "{text}");
+        }
     }
 }

@@ -166,6 +166,15 @@ fn parse_document(blobs: &dyn Blobs, descriptor: &Descriptor, content: &[u8]) ->
     Ok(Document::Manifest(Box::new(parse(blobs, "manifest", descriptor, content)?)))
 }
 
+/// Returns the layers of an image whose manifest was read, with the diffIDs of its configuration.
+pub(crate) fn layers_of(
+    blobs: &dyn Blobs,
+    descriptor: &Descriptor,
+    manifest: Manifest,
+) -> Result<Vec<Layer>, BlobError> {
+    Ok(finish(blobs, descriptor, manifest, Vec::new())?.layers)
+}
+
 fn finish(
     blobs: &dyn Blobs,
     descriptor: &Descriptor,

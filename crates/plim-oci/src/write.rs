@@ -41,7 +41,8 @@ pub fn put(blobs: &dyn BlobsMut, media_type: &str, content: &[u8]) -> Result<Des
     Ok(descriptor)
 }
 
-fn as_oci(layer: &Descriptor) -> Descriptor {
+/// Names a layer's media type by OCI's name, where it has one.
+pub(crate) fn as_oci(layer: &Descriptor) -> Descriptor {
     let media_type = match layer.media_type.as_str() {
         media_type::DOCKER_LAYER_GZIP => media_type::OCI_LAYER_GZIP,
         media_type::DOCKER_LAYER => media_type::OCI_LAYER,

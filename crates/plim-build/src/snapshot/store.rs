@@ -102,7 +102,21 @@ impl Snapshots {
     /// Removes the least recently used snapshots until those left have at most `limit` bytes. What was used
     /// within the last hour stays: another build may be standing on it. Returns the bytes freed.
     pub fn prune(&self, limit: u64) -> Result<u64, FilesError> {
-        self.prune_to(limit, SystemTime::now() - IN_USE).map_err(|source| FilesError::io("prune", &self.dir, source))
+        let (cap, last) = (Some(limit), SystemTime::now() - IN_USE);
+        self.prune_to(cap, last, false).map_err(|source| FilesError::io("prune", &self.dir, source))
+    }
+
+    /// Returns the bytes that [`prune`](Self::prune) would free.
+    pub fn prune_preview(&self, limit: u64) -> Result<u64, FilesError> {
+        let (cap, last) = (Some(limit), SystemTime::now() - IN_USE);
+        self.prune_to(cap, last, true).map_err(|source| FilesError::io("read", &self.dir, source))
+    }
+
+    /// Removes the snapshots that nobody has used since then, and none of the last hour; returns the bytes freed. With
+    /// `preview` they stay, and the answer is what would be.
+    pub fn prune_unused_since(&self, time: SystemTime, preview: bool) -> Result<u64, FilesError> {
+        let last = time.min(SystemTime::now() - IN_USE);
+        self.prune_to(None, last, preview).map_err(|source| FilesError::io("prune", &self.dir, source))
     }
 
     fn new_draft(&self) -> io::Result<Draft> {
@@ -143,7 +157,8 @@ impl Snapshots {
         Ok(())
     }
 
-    fn prune_to(&self, limit: u64, used_before: SystemTime) -> io::Result<u64> {
+    /// Removes, from the least recently used on, until a limit holds; without one all that was used before a time.
+    fn prune_to(&self, limit: Option<u64>, used_before: SystemTime, preview: bool) -> io::Result<u64> {
         let _store = lock::lock_exclusive(&self.lock_path())?;
         let (mut all, mut links) = (Vec::new(), Vec::new());
         let mut total = 0;
@@ -164,14 +179,17 @@ impl Snapshots {
         all.sort();
         let mut freed = 0;
         for (used, name, size) in all {
-            if total - freed <= limit || used >= used_before {
+            if limit.is_some_and(|limit| total - freed <= limit) || used >= used_before {
                 break;
+            }
+            freed += size;
+            if preview {
+                continue;
             }
             // renamed first: a snapshot that is half removed must not be found
             let doomed = self.dir.join(format!("{DRAFT}{name}"));
             fs::rename(self.dir.join(&name), &doomed)?;
             remove_tree(&doomed)?;
-            freed += size;
         }
         links.iter().try_for_each(|link| self.forget_dangling(link))?;
         Ok(freed)
@@ -339,8 +357,29 @@ mod tests {
         assert!(freed >= 64 * 1024, "{freed}");
         assert_eq!(snapshots.get(&keys[0]), None);
         assert!(snapshots.get(&keys[1]).is_some(), "asking also notes the use");
+        assert!(snapshots.prune_preview(0).unwrap() > 0);
         assert!(snapshots.prune(0).unwrap() > 0);
         assert!(snapshots.get(&keys[1]).is_some(), "what was just used stays");
         assert_eq!(snapshots.get(&keys[2]), None);
+    }
+
+    #[test]
+    fn pruning_by_age_leaves_what_was_used_since() {
+        let (_dir, snapshots) = store();
+        let keys = [b"a", b"b"].map(|name| Digest::of(name));
+        let now = SystemTime::now();
+        for (key, days) in keys.iter().zip([10, 3]) {
+            commit(&snapshots, key, "x");
+            let used = now - Duration::from_hours(24 * days);
+            fs::File::open(snapshots.dir_of(key)).unwrap().set_modified(used).unwrap();
+        }
+        let week = now - Duration::from_hours(24 * 7);
+        let would = snapshots.prune_unused_since(week, true).unwrap();
+        assert!(would > 0 && snapshots.dir_of(&keys[0]).exists());
+        assert_eq!(snapshots.prune_unused_since(week, false).unwrap(), would);
+        assert!(!snapshots.dir_of(&keys[0]).exists() && snapshots.dir_of(&keys[1]).exists());
+        // whatever is asked for: what was used within the last hour stays
+        assert!(snapshots.get(&keys[1]).is_some());
+        assert_eq!(snapshots.prune_unused_since(now + Duration::from_hours(1), false).unwrap(), 0);
     }
 }

@@ -15,7 +15,8 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Analyze {
-    /// The image: a name in the local store or a registry, oci:DIR, oci-archive:FILE, docker-archive:FILE, rootfs:DIR.
+    /// The image: a name in the local store or a registry, oci:DIR, oci-archive:FILE, docker-archive:FILE,
+    /// docker-daemon:NAME, podman:NAME, rootfs:DIR.
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
     /// Judge dive's figures by the rules of .dive-ci, if it is there; exit code 1 when one is broken.

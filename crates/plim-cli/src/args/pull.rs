@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::Output;
+use super::copy::Layers;
 
 /// Bring an image from its registry into the local store.
 #[derive(Debug, Args)]
@@ -36,6 +37,8 @@ pub(crate) struct Push {
     /// Leave signatures, attestations and the like behind.
     #[arg(long)]
     pub(crate) no_referrers: bool,
+    #[command(flatten)]
+    pub(crate) layers: Layers,
     /// Report format, optionally into a file: text, json, json=FILE.
     #[arg(short, long, value_name = "FORMAT[=FILE]", default_value = "text")]
     pub(crate) output: Vec<Output>,

@@ -17,6 +17,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Copy) -> Result<Outcome, Failure
         platform: args.platform.as_deref().map(pull::platform).transpose()?,
         referrers: !args.no_referrers,
         dry_run: args.dry_run,
+        compression: args.layers.wanted(),
     };
     let moved = copy::copy(&workspace, &request, &context.progress())?;
     if args.destination == "-" {
@@ -34,13 +35,13 @@ fn text(moved: &Moved, dry_run: bool) -> String {
         let (send, all) = (moved.copied_bytes, moved.copied_bytes + moved.present_bytes);
         return format!("{}: {} of {} to send\n", moved.name, bytes(send), bytes(all));
     }
-    format!("{}\n", moved.digest)
+    format!("{}\n{}", moved.digest, pull::layers(moved))
 }
 
 /// Writes an image into a file for `docker load`.
 pub(crate) fn save(context: &Context<'_>, args: &Save) -> Result<Outcome, Failure> {
     let workspace = context.workspace(".".into())?;
-    let moved = copy::save(&workspace, &args.image, &args.file, &context.progress())?;
+    let moved = copy::save(&workspace, &args.image, &args.file, args.layers.wanted(), &context.progress())?;
     context.write(&[super::TEXT], &moved, || text(&moved, false))?;
     Ok(Outcome::Good)
 }

@@ -68,8 +68,24 @@ pub(crate) fn rm(context: &Context<'_>, args: &Rm) -> Result<Outcome, Failure> {
 /// Removes what nothing needs.
 pub(crate) fn prune(context: &Context<'_>, args: &Prune) -> Result<Outcome, Failure> {
     let workspace = context.workspace(".".into())?;
-    let removed = store::prune(&workspace, args.keep_gb)?;
-    answer(context, &freed(&removed))
+    let request = store::PruneRequest { keep_gb: args.keep_gb, older_than: args.older_than, dry_run: args.dry_run };
+    let pruned = store::prune(&workspace, &request)?;
+    let mut text = String::new();
+    for (name, days) in &pruned.names {
+        let ago = if *days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+        text.push_str(&format!("{name}  not used for {ago}\n"));
+    }
+    let (blobs, unpacked, cache) = (bytes(pruned.blobs_bytes), bytes(pruned.unpacked_bytes), bytes(pruned.cache_bytes));
+    let parts = format!("{blobs} of images, {unpacked} of unpacked layers, {cache} of caches");
+    if args.dry_run {
+        text.push_str(&format!("{} would be freed: {parts}\n", bytes(pruned.bytes())));
+    } else {
+        text.push_str(&freed(&store::Removed { freed_bytes: pruned.bytes(), busy: pruned.busy }));
+        if args.older_than.is_some() {
+            text.push_str(&format!("{parts}\n"));
+        }
+    }
+    answer(context, &text)
 }
 
 fn freed(removed: &store::Removed) -> String {

@@ -26,7 +26,8 @@ pub(crate) fn pull(context: &Context<'_>, args: &Pull) -> Result<Outcome, Failur
 pub(crate) fn push(context: &Context<'_>, args: &Push) -> Result<Outcome, Failure> {
     let workspace = context.workspace(".".into())?;
     let destination = args.destination.as_deref();
-    let moved = pull::push(&workspace, &args.name, destination, !args.no_referrers, &context.progress())?;
+    let (referrers, layers) = (!args.no_referrers, args.layers.wanted());
+    let moved = pull::push(&workspace, &args.name, destination, referrers, layers, &context.progress())?;
     context.write(&args.output, &moved, || text(&moved))?;
     Ok(Outcome::Good)
 }
@@ -48,5 +49,16 @@ pub(crate) fn text(moved: &Moved) -> String {
     if moved.referrers > 0 {
         parts.push(format!("{} signatures and the like", moved.referrers));
     }
-    format!("{}\n{}: {}\n", moved.digest, moved.name, parts.join(", "))
+    format!("{}\n{}: {}\n{}", moved.digest, moved.name, parts.join(", "), layers(moved))
+}
+
+/// Says what became of layers that were to be compressed anew.
+pub(crate) fn layers(moved: &Moved) -> String {
+    let Some(done) = &moved.recompressed else { return String::new() };
+    if done.layers == 0 {
+        return "the layers are so already\n".to_owned();
+    }
+    let kept = if done.kept > 0 { format!(", {} were so already", done.kept) } else { String::new() };
+    let (before, after) = (bytes(done.before_bytes), bytes(done.after_bytes));
+    format!("layers compressed anew: {} ({before} before, {after} now){kept}\n", done.layers)
 }

@@ -27,3 +27,40 @@ fn a_format_that_the_report_has_not_is_an_error() {
     let env = TestEnv::new();
     env.check("images_sarif", &env.plim(["images", "-o", "sarif"]).fails(2));
 }
+
+#[test]
+fn what_was_not_used_for_long_is_pruned() {
+    use std::time::{Duration, SystemTime};
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    for name in ["old:1", "new:1"] {
+        env.plim(["copy", "oci:in", name]).good();
+    }
+    // the older image has a layer of its own
+    env.write("root/only", vec![b'x'; 100_000]);
+    env.plim(["copy", "rootfs:root", "old:1"]).good();
+    let age = |dir: &str| {
+        let old = SystemTime::now() - Duration::from_hours(24 * 9);
+        for file in crate::env::files_below(&env.path(dir)) {
+            let times = std::fs::FileTimes::new().set_modified(old).set_accessed(old);
+            std::fs::File::options().write(true).open(file).unwrap().set_times(times).unwrap();
+        }
+    };
+    age("data/store/.plim/used");
+    age("data/store/blobs");
+    age("cache/index");
+    // a name that is used is young again
+    env.plim(["inspect", "new:1"]).good();
+    let preview = env.plim(["prune", "--older-than", "7d", "-n"]).good();
+    assert!(preview.contains("old:1  not used for 9 days") && preview.contains("would be freed"), "{preview}");
+    assert!(!preview.contains("new:1"), "{preview}");
+    assert_eq!(env.plim(["images"]).good().lines().count(), 3, "a preview removes nothing");
+    env.plim(["prune", "--older-than", "2w"]).good();
+    assert_eq!(env.plim(["images"]).good().lines().count(), 3, "nothing is that old");
+    let done = env.plim(["prune", "--older-than", "7d"]).good();
+    assert!(done.contains("old:1"), "{done}");
+    let images = env.plim(["images"]).good();
+    assert!(images.contains("new:1") && !images.contains("old:1"), "{images}");
+    env.plim(["analyze", "new:1"]).good();
+    env.plim(["prune", "--older-than", "soon"]).fails(2);
+}

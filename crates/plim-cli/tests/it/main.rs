@@ -11,6 +11,7 @@ mod base;
 mod build;
 mod config;
 mod copy;
+mod daemon;
 mod debug;
 mod help;
 mod images;

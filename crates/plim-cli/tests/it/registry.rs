@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use plim_testkit::registry::{Auth, Registry, Switches};
+use plim_testkit::tls::{Authority, Door};
 use serde_json::Value;
 
 use crate::env::{Output, TestEnv};
@@ -141,4 +142,128 @@ fn a_directory_is_an_image() {
     env.write("root/etc/os-release", "ID=test\n");
     let report: Value = serde_json::from_str(&env.plim(["analyze", "rootfs:root", "-o", "json"]).good()).unwrap();
     assert_eq!(report["layers"].as_array().unwrap().len(), 1);
+}
+
+/// Puts a credential helper on a path of its own, and names it in Docker's configuration.
+fn helper(env: &TestEnv, registry: &Registry, script: &str) -> std::path::PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let bin = env.path("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    let program = bin.join("docker-credential-harbour");
+    std::fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let dir = env.path("home/.docker");
+    std::fs::create_dir_all(&dir).unwrap();
+    let text = format!(r#"{{"credHelpers": {{"{}": "harbour"}}}}"#, registry.address());
+    std::fs::write(dir.join("config.json"), text).unwrap();
+    bin
+}
+
+/// Runs the program with the helper on its path.
+fn helped<const N: usize>(env: &TestEnv, bin: &std::path::Path, args: [&str; N]) -> Output {
+    let mut command = env.command(args);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    command.env_remove("PLIM_OFFLINE").env("PATH", path);
+    Output::of(command)
+}
+
+#[test]
+fn a_credential_helper_is_asked() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let auth = Auth::Basic { user: "captain".to_owned(), password: "aye".to_owned() };
+    let registry = Registry::with(Switches { auth, ..Switches::default() });
+    let target = format!("registry:{}/fleet/shop:1", registry.address());
+    // it answers only to the right question
+    let script = format!(
+        "read server\n[ \"$1\" = get ] && [ \"$server\" = {} ] || {{ echo credentials not found in native keychain; exit 1; }}\n\
+         echo '{{\"ServerURL\":\"x\",\"Username\":\"captain\",\"Secret\":\"aye\"}}'",
+        registry.address()
+    );
+    let bin = helper(&env, &registry, &script);
+    helped(&env, &bin, ["copy", "oci:in", &target]).good();
+    assert_eq!(registry.tags("fleet/shop"), ["1"]);
+}
+
+#[test]
+fn a_credential_helper_that_fails_is_warned_about() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let registry = Registry::start();
+    online(&env, ["copy", "oci:in", &format!("registry:{}/fleet/shop:1", registry.address())]).good();
+    let auth = Auth::Token {
+        user: "captain".to_owned(),
+        password: "aye".to_owned(),
+        anonymous_pull: true,
+        expires_seconds: 60,
+    };
+    registry.set(|switches| switches.auth = auth);
+    let name = format!("{}/fleet/shop:1", registry.address());
+    for (script, said) in [
+        ("echo the keychain is locked; exit 1", "docker-credential-harbour failed"),
+        ("echo nonsense", "the answer of docker-credential-harbour cannot be understood"),
+    ] {
+        let other = TestEnv::new();
+        let bin = helper(&other, &registry, script);
+        // what needs no credentials works all the same
+        let pulled = helped(&other, &bin, ["pull", &name]);
+        assert!(pulled.stderr.contains(said), "{pulled}");
+        pulled.good();
+    }
+    // that there are none is an ordinary answer
+    let other = TestEnv::new();
+    let bin = helper(&other, &registry, "echo credentials not found in native keychain; exit 1");
+    let pulled = helped(&other, &bin, ["pull", &name]);
+    assert!(!pulled.stderr.contains("credential"), "{pulled}");
+    pulled.good();
+}
+
+#[test]
+fn a_registry_with_a_certificate_of_a_private_authority_is_configured() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let registry = Registry::with(Switches { relative_location: true, ..Switches::default() });
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let door = Door::open(&authority, Some(&clients), &registry.address());
+    let target = format!("registry:{}/fleet/shop:1", door.address());
+    authority.write(&env.work(), "ca.pem");
+    clients.client().write(&env.work(), "client.pem", "client.key");
+    let settings = |rest: &str| {
+        let head = format!("[[registry]]\nname = \"{}\"\nplain-http = false\n", door.address());
+        env.write("plim.toml", head + rest);
+    };
+    settings("");
+    let failed = online(&env, ["copy", "oci:in", &target]).fails(2);
+    assert!(failed.stderr.contains("ca = \"ca.pem\""), "{failed}");
+    settings("ca = \"ca.pem\"\n");
+    let failed = online(&env, ["copy", "oci:in", &target]).fails(2);
+    assert!(failed.stderr.contains("client-cert"), "{failed}");
+    settings("ca = \"ca.pem\"\nclient-cert = \"client.pem\"\nclient-key = \"client.key\"\n");
+    online(&env, ["copy", "oci:in", &target]).good();
+    assert_eq!(registry.tags("fleet/shop"), ["1"]);
+}
+
+#[test]
+fn layers_are_compressed_anew_for_a_registry() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let registry = Registry::start();
+    env.plim(["copy", "oci:in", "shop:1"]).good();
+    let name = format!("{}/fleet/shop:1", registry.address());
+    let pushed = online(&env, ["push", "shop:1", &name, "--compression", "zstd"]).good();
+    assert!(pushed.contains("layers compressed anew: 2"), "{pushed}");
+    let (_, manifest) = registry.manifest("fleet/shop", "1").unwrap();
+    assert!(String::from_utf8(manifest).unwrap().contains("tar+zstd"));
+    let local = env.plim(["inspect", "--raw", "shop:1"]).good();
+    assert!(local.contains("tar+gzip"), "the image in the store stays as it is");
+    assert_eq!(crate::env::files_below(&env.path("cache/scratch")).len(), 0);
+    // from one repository to another
+    let from = format!("registry:{name}");
+    let to = format!("registry:{}/harbour/shop:1", registry.address());
+    online(&env, ["copy", &from, &to, "--compression", "estargz"]).good();
+    let other = TestEnv::new();
+    online(&other, ["copy", &to, "shop:1"]).good();
+    let report = other.plim(["analyze", "shop:1", "-o", "json"]).json();
+    let paths = report["largest"].to_string();
+    assert!(!paths.contains("stargz.index.json"), "{paths}");
 }

@@ -100,6 +100,7 @@ fn output_does_not_change_without_the_schema_number() {
         (1, "sha256:d4340d77c054a01ad8a04bc3b2128fbd3c5018de2b775b302496903e351d2772"),
         (2, "sha256:9436733c55c66f0a92f98272d165c7d811c696fb2557dfd3248315ef7ecee26a"),
         (3, "sha256:12a021c52c944602e8aa869d203d5dc779fffea440e21ab1339f99a1052e70c2"),
+        (4, "sha256:252f3aa8028ad5a2468efd25f8cd9d3f4983e832d0d89ab9c1a2825406cd5f0c"),
     ];
     let now = (SCHEMA, Digest::of(&bytes));
     assert_eq!(

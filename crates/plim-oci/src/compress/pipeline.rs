@@ -18,6 +18,9 @@ const GZIP_CHUNK: usize = 1 << 20;
 /// Bytes of a zstd frame: its window reaches further than gzip's 32 KiB, and gains by it.
 const ZSTD_CHUNK: usize = 4 << 20;
 
+/// Where the caller says where chunks end, they end here all the same: a run of headers may have no end. Bytes.
+const MAX_CHUNK: usize = 8 << 20;
+
 /// One thread hashes everything, and with more compressors than this it is what the others wait for.
 const MAX_THREADS: usize = 16;
 
@@ -27,6 +30,11 @@ pub(super) struct Pipeline {
     chunk: Vec<u8>,
     size: u64,
     stage: Stage,
+    threads: usize,
+    /// Chunks end where [`Pipeline::cut`] is called.
+    by_hand: bool,
+    /// Chunks that were handed on.
+    passed: usize,
 }
 
 /// What came out.
@@ -34,6 +42,44 @@ pub(super) struct Output {
     pub(super) blob: BlobWriter,
     pub(super) diff_id: Digest,
     pub(super) size: u64,
+}
+
+/// What came out, with room for more at its end.
+pub(super) struct Tail {
+    sink: Sink,
+    size: u64,
+    compression: Compression,
+    /// Where the chunks begin in the blob, where the caller ended them; bytes.
+    pub(super) starts: Vec<u64>,
+}
+
+impl Tail {
+    /// Returns the bytes of the blob so far.
+    pub(super) fn blob_size(&self) -> u64 {
+        self.sink.blob.size()
+    }
+
+    /// Adds one more chunk.
+    pub(super) fn chunk(&mut self, raw: &[u8]) -> io::Result<()> {
+        self.size += raw.len() as u64;
+        let compressed = Compressor::new(self.compression)?.compress(raw)?;
+        self.sink.take(raw, Some(&compressed))
+    }
+
+    /// Adds bytes to the blob that are nothing when it is decompressed.
+    pub(super) fn trailer(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sink.blob.write_all(bytes)
+    }
+
+    /// Ends the blob.
+    pub(super) fn close(mut self) -> io::Result<Output> {
+        self.sink.blob.flush()?;
+        let diff_id = match self.sink.diff_id {
+            Some(hasher) => hasher.finish(),
+            None => self.sink.blob.digest(),
+        };
+        Ok(Output { blob: self.sink.blob, diff_id, size: self.size })
+    }
 }
 
 enum Stage {
@@ -49,10 +95,15 @@ struct Sink {
     blob: BlobWriter,
     /// The digest of the uncompressed bytes; not needed where they are the blob itself.
     diff_id: Option<Hasher>,
+    /// Where the chunks begin in the blob, if that is of interest.
+    starts: Option<Vec<u64>>,
 }
 
 impl Sink {
     fn take(&mut self, raw: &[u8], compressed: Option<&[u8]>) -> io::Result<()> {
+        if let Some(starts) = &mut self.starts {
+            starts.push(self.blob.size());
+        }
         if let Some(hasher) = &mut self.diff_id {
             hasher.update(raw);
         }
@@ -81,18 +132,52 @@ struct Running {
 impl Pipeline {
     pub(super) fn new(blob: BlobWriter, compression: Compression) -> Self {
         let diff_id = (compression != Compression::None).then(Hasher::new);
-        Self { compression, chunk: Vec::new(), size: 0, stage: Stage::Small(Box::new(Sink { blob, diff_id })) }
+        Self::of(Sink { blob, diff_id, starts: None }, compression)
+    }
+
+    /// Returns a pipeline of gzip members that end where the caller says.
+    pub(super) fn by_hand(blob: BlobWriter, level: u8) -> Self {
+        let sink = Sink { blob, diff_id: Some(Hasher::new()), starts: Some(Vec::new()) };
+        let mut pipeline = Self::of(sink, Compression::Gzip(level));
+        pipeline.by_hand = true;
+        pipeline
+    }
+
+    fn of(sink: Sink, compression: Compression) -> Self {
+        Self {
+            compression,
+            chunk: Vec::new(),
+            size: 0,
+            stage: Stage::Small(Box::new(sink)),
+            threads: std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS),
+            by_hand: false,
+            passed: 0,
+        }
+    }
+
+    /// Ends the current chunk, unless it is empty, and returns the number of the next one.
+    pub(super) fn cut(&mut self) -> io::Result<usize> {
+        if !self.chunk.is_empty() {
+            self.pass()?;
+        }
+        Ok(self.passed)
     }
 
     fn chunk_size(&self) -> usize {
         match self.compression {
+            _ if self.by_hand => MAX_CHUNK,
             Compression::Zstd(_) => ZSTD_CHUNK,
             Compression::None | Compression::Gzip(_) => GZIP_CHUNK,
         }
     }
 
     /// Compresses and writes the rest.
-    pub(super) fn finish(mut self) -> io::Result<Output> {
+    pub(super) fn finish(self) -> io::Result<Output> {
+        self.finish_open()?.close()
+    }
+
+    /// Compresses and writes the rest, and leaves the blob open.
+    pub(super) fn finish_open(mut self) -> io::Result<Tail> {
         let rest = std::mem::take(&mut self.chunk);
         let stage = std::mem::replace(&mut self.stage, Stage::Failed);
         let mut sink = match stage {
@@ -114,23 +199,21 @@ impl Pipeline {
             }
             Stage::Failed => return Err(gone()),
         };
-        sink.blob.flush()?;
-        let diff_id = match sink.diff_id {
-            Some(hasher) => hasher.finish(),
-            None => sink.blob.digest(),
-        };
-        Ok(Output { blob: sink.blob, diff_id, size: self.size })
+        let starts = sink.starts.take().unwrap_or_default();
+        Ok(Tail { sink, size: self.size, compression: self.compression, starts })
     }
 
     /// Hands a full chunk on.
     fn pass(&mut self) -> io::Result<()> {
-        let next = Vec::with_capacity(self.chunk_size());
+        // most chunks that end by hand are small
+        let next = if self.by_hand { Vec::new() } else { Vec::with_capacity(self.chunk_size()) };
         let raw = std::mem::replace(&mut self.chunk, next);
+        self.passed += 1;
         if let (Stage::Small(sink), Compression::None) = (&mut self.stage, self.compression) {
             return sink.take(&raw, None);
         }
         self.stage = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Small(sink) => Stage::Running(Running::start(*sink, self.compression)?),
+            Stage::Small(sink) => Stage::Running(Running::start(*sink, self.compression, self.threads)?),
             other => other,
         };
         let Stage::Running(running) = &self.stage else { return Err(gone()) };
@@ -170,8 +253,7 @@ impl Write for Pipeline {
 }
 
 impl Running {
-    fn start(mut sink: Sink, compression: Compression) -> io::Result<Self> {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+    fn start(mut sink: Sink, compression: Compression, threads: usize) -> io::Result<Self> {
         let (jobs, waiting) = channel::<Job>();
         // the tickets bound the memory: a chunk lives until its ticket is taken
         let (tickets, in_order) = sync_channel::<Ticket>(threads + 2);
@@ -261,6 +343,57 @@ impl Compressor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Layout;
+
+    /// Bytes that compress a little, more than a few chunks of them.
+    fn noise() -> Vec<u8> {
+        let mut state = 1_u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 27) as u8
+        };
+        (0..10 << 20).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::create(dir.path()).unwrap();
+        let content = noise();
+        for compression in [Compression::Gzip(1), Compression::Zstd(1)] {
+            let blobs = [1, 2, 5].map(|threads| {
+                let mut pipeline = Pipeline::new(layout.writer().unwrap(), compression);
+                pipeline.threads = threads;
+                pipeline.write_all(&content).unwrap();
+                let output = pipeline.finish().unwrap();
+                (output.blob.digest(), output.diff_id, output.size)
+            });
+            assert!(blobs.windows(2).all(|pair| pair[0] == pair[1]), "{compression}");
+            assert_eq!(blobs[0].1, Digest::of(&content));
+        }
+    }
+
+    #[test]
+    fn members_end_where_the_caller_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::create(dir.path()).unwrap();
+        let mut pipeline = Pipeline::by_hand(layout.writer().unwrap(), 6);
+        let mut numbers = Vec::new();
+        for part in [&b"one"[..], b"", b"two", &vec![7; MAX_CHUNK + 1]] {
+            pipeline.write_all(part).unwrap();
+            numbers.push(pipeline.cut().unwrap());
+        }
+        assert_eq!(numbers, [1, 1, 2, 4], "nothing is no member, and a long one is parted");
+        let mut tail = pipeline.finish_open().unwrap();
+        assert_eq!((tail.starts.len(), tail.starts[0]), (4, 0));
+        tail.chunk(b"end").unwrap();
+        let blob_size = tail.blob_size();
+        tail.trailer(b"foot").unwrap();
+        let output = tail.close().unwrap();
+        assert_eq!(output.blob.size(), blob_size + 4);
+        assert_eq!(output.size, 3 + 3 + MAX_CHUNK as u64 + 1 + 3);
+        assert_eq!(output.diff_id, Digest::of(&[&b"onetwo"[..], &vec![7; MAX_CHUNK + 1], b"end"].concat()));
+    }
 
     #[test]
     fn gzip_members_say_nothing_about_this_machine() {

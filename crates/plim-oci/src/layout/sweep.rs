@@ -20,8 +20,14 @@ pub struct Sweep {
 /// Indexes nest; no producer goes deeper than this.
 const MAX_DEPTH: usize = 8;
 
-pub(super) fn sweep(layout: &Layout, keep: &dyn Fn(&Digest) -> bool) -> Result<Sweep, BlobError> {
-    let needed = needed(layout)?;
+/// Removes blobs, or with `preview` only counts them; names in `without` keep nothing.
+pub(super) fn sweep(
+    layout: &Layout,
+    keep: &dyn Fn(&Digest) -> bool,
+    preview: bool,
+    without: &HashSet<String>,
+) -> Result<Sweep, BlobError> {
+    let needed = needed(layout, preview, without)?;
     let mut done = Sweep::default();
     for algorithm in ["sha256", "sha512"] {
         let dir = layout.root().join("blobs").join(algorithm);
@@ -33,7 +39,9 @@ pub(super) fn sweep(layout: &Layout, keep: &dyn Fn(&Digest) -> bool) -> Result<S
                 continue;
             }
             let size = entry.metadata().map_or(0, |metadata| metadata.len());
-            std::fs::remove_file(entry.path()).map_err(|error| BlobError::io("remove", &entry.path(), error))?;
+            if !preview {
+                std::fs::remove_file(entry.path()).map_err(|error| BlobError::io("remove", &entry.path(), error))?;
+            }
             done.removed += 1;
             done.freed += size;
         }
@@ -43,10 +51,13 @@ pub(super) fn sweep(layout: &Layout, keep: &dyn Fn(&Digest) -> bool) -> Result<S
 
 /// Finds what the entries of the index need. One without a name that is about a manifest which is gone is an entry
 /// no more.
-fn needed(layout: &Layout) -> Result<HashSet<Digest>, BlobError> {
+fn needed(layout: &Layout, preview: bool, without: &HashSet<String>) -> Result<HashSet<Digest>, BlobError> {
     let mut needed = HashSet::new();
     let mut about = Vec::new();
     for manifest in layout.index()?.manifests {
+        if name_of(&manifest).is_some_and(|name| without.contains(name)) {
+            continue;
+        }
         match referrers::subject(layout, &manifest) {
             Some(subject) => about.push((subject, manifest)),
             None => mark(layout, &manifest, 0, &mut needed)?,
@@ -63,7 +74,7 @@ fn needed(layout: &Layout) -> Result<HashSet<Digest>, BlobError> {
             mark(layout, &manifest, 0, &mut needed)?;
         }
     }
-    if !about.is_empty() {
+    if !about.is_empty() && !preview {
         let gone: HashSet<Digest> = about.into_iter().map(|(_, manifest)| manifest.digest).collect();
         index::change(layout.root(), |index| {
             index.manifests.retain(|manifest| name_of(manifest).is_some() || !gone.contains(&manifest.digest));

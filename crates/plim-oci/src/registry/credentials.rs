@@ -216,7 +216,11 @@ fn ask(helper: &str, server: &str, warnings: &Warnings) -> Option<Credential> {
             .stderr(Stdio::null())
             .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(server.as_bytes())?;
+            match stdin.write_all(server.as_bytes()) {
+                // a helper that answers without reading the question
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+                other => other?,
+            }
         }
         child.wait_with_output()
     };

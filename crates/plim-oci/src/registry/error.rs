@@ -1,6 +1,6 @@
 //! What registries refuse, in words that help.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use serde::Deserialize;
 
@@ -89,6 +89,22 @@ impl RegistryError {
                      plain-http = true"
                 ))
             }
+            Self::Http { source: HttpError::Network { source, .. }, place, .. } if wants_certificate(source) => {
+                let registry = place.split('/').next().unwrap_or_default();
+                Some(format!(
+                    "it lets in only whom it knows by a certificate: in plim.toml write\n\n      [[registry]]\n      \
+                     name = \"{registry}\"\n      client-cert = \"client.pem\"\n      client-key = \"client.key\"\n\n\
+                     or put them at /etc/docker/certs.d/{registry}/client.cert and client.key"
+                ))
+            }
+            Self::Http { source: HttpError::Network { source, .. }, place, .. } if is_unknown_authority(source) => {
+                let registry = place.split('/').next().unwrap_or_default();
+                Some(format!(
+                    "if its certificate is of your own authority, name that: in plim.toml write\n\n      [[registry]]\n      \
+                     name = \"{registry}\"\n      ca = \"ca.pem\"\n\nor put it at /etc/docker/certs.d/{registry}/ca.crt; \
+                     if a proxy re-encrypts all connections, SSL_CERT_FILE names its authority"
+                ))
+            }
             Self::Http { source, .. } => source.hint(),
             Self::Denied { registry, used: None, .. } => Some(format!(
                 "the name may be misspelt or the image private: `docker login {registry}` or `podman login {registry}` \
@@ -110,6 +126,21 @@ impl RegistryError {
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }
+}
+
+/// Whether a server ended the connection for want of a certificate that it knows (RFC 8446, 6.2).
+fn wants_certificate(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains("received fatal alert")
+        && ["CertificateRequired", "BadCertificate", "UnknownCA", "UnknownCa", "DecryptError", "CertificateUnknown"]
+            .iter()
+            .any(|alert| text.contains(alert))
+}
+
+/// Whether the certificate of a server is of an authority that we do not know.
+fn is_unknown_authority(error: &io::Error) -> bool {
+    let text = error.to_string();
+    text.contains("UnknownIssuer") || text.contains("invalid peer certificate")
 }
 
 fn detail(reason: &str) -> String {

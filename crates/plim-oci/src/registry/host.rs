@@ -82,7 +82,9 @@ impl Host {
     ) -> Result<Self, RegistryError> {
         let (host, prefix) =
             name.split_once('/').map_or((name, String::new()), |(host, rest)| (host, format!("/{rest}")));
-        let plain = settings.plain_http.unwrap_or_else(|| is_loopback(host));
+        // whoever names certificates means TLS
+        let certified = settings.ca.is_some() || settings.identity.is_some();
+        let plain = settings.plain_http.unwrap_or_else(|| is_loopback(host) && !certified);
         let address = if host == "docker.io" { DOCKER_HUB } else { host };
         let mut options = options.clone();
         options.authorities.extend(settings.ca);

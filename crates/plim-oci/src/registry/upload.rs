@@ -173,7 +173,7 @@ impl Repository {
         if let Some(source) = fault {
             return Err(BlobError::Io { action: "read", path: descriptor.digest.to_string(), source });
         }
-        self.outcome(result, descriptor, |status| matches!(status, 405 | 411 | 413 | 501))
+        self.outcome(result, descriptor, says_chunks)
     }
 
     /// Sends what is missing, chunk by chunk.
@@ -227,14 +227,14 @@ impl Repository {
         let target = with_digest(&session.location, &descriptor.digest);
         let ask = Ask { body: Body::Bytes(b""), once: true, ..Ask::new("PUT", &target, &scopes) };
         let result = self.shared.upstream.send(&ask, "write to", &self.full_name());
-        self.outcome(result, descriptor, |_| false)
+        self.outcome(result, descriptor, |_, _| false)
     }
 
     fn outcome(
         &self,
         result: Result<Response, RegistryError>,
         descriptor: &Descriptor,
-        wants_chunks: impl Fn(u16) -> bool,
+        wants_chunks: impl Fn(u16, &str) -> bool,
     ) -> Result<Outcome, BlobError> {
         let response = match result {
             Ok(response) => response,
@@ -245,12 +245,26 @@ impl Repository {
         match response.status {
             200..=204 => Ok(Outcome::Done),
             404 | 408 | 416 | 425 | 429 | 500 | 502..=504 => Ok(Outcome::Broken(self.refused(&action, response))),
-            status if wants_chunks(status) => {
-                tracing::debug!(status, reason = reason(response), "trying chunks");
-                Ok(Outcome::WantsChunks)
+            status => {
+                let reason = reason(response);
+                if wants_chunks(status, &reason) {
+                    tracing::debug!(status, reason, "trying chunks");
+                    return Ok(Outcome::WantsChunks);
+                }
+                Err(RegistryError::Refused { action, place: self.full_name(), status, reason }.into())
             }
-            _ => Err(self.refused(&action, response).into()),
         }
+    }
+}
+
+/// Whether a refusal of a whole blob means that chunks may do. Other refusals are about the blob or about us (a digest, a
+/// quota, a policy), and sending it again in parts would only hide why.
+fn says_chunks(status: u16, reason: &str) -> bool {
+    match status {
+        405 | 411 | 413 | 501 => true,
+        // distribution specification, "Error Codes"
+        400 | 415 | 422 => reason.contains("(SIZE_INVALID)") || reason.contains("(UNSUPPORTED)"),
+        _ => false,
     }
 }
 
@@ -294,5 +308,21 @@ impl<R: Read> Read for Noted<'_, R> {
             let copy = io::Error::new(error.kind(), error.to_string());
             *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(copy);
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_refusals_of_the_form_mean_chunks() {
+        for (status, reason) in [(413, ""), (501, ""), (400, "too large (SIZE_INVALID)"), (400, "no (UNSUPPORTED)")] {
+            assert!(says_chunks(status, reason), "{status} {reason}");
+        }
+        for (status, reason) in [(400, ""), (400, "it differs (DIGEST_INVALID)"), (403, "no (UNSUPPORTED)"), (409, "")]
+        {
+            assert!(!says_chunks(status, reason), "{status} {reason}");
+        }
     }
 }

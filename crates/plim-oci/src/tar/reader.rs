@@ -58,6 +58,16 @@ impl<R: Read> TarReader<R> {
         Self { inner, limits, offset: 0, content: 0, padding: 0, entries: 0, metadata: 0, ended: false }
     }
 
+    /// Returns the stream below, which stands where the reader does: nothing is read ahead.
+    pub(crate) fn get_mut(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
+    /// Returns the stream below.
+    pub(crate) fn into_inner(self) -> R {
+        self.inner
+    }
+
     /// Returns where in the stream the content of the current entry begins or goes on, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset

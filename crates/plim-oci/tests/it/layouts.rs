@@ -1,6 +1,6 @@
 //! The store and every other layout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
 
 use plim_oci::read::{self, Document};
@@ -252,4 +252,38 @@ fn a_document_that_is_two_things_at_once_is_refused() {
     let one = br#"{"schemaVersion":1,"fsLayers":[]}"#;
     let descriptor = write::put(&*layout, "application/json", one).unwrap();
     assert!(read::document(&*layout, &descriptor).unwrap_err().to_string().contains("schema version 1"));
+}
+
+#[test]
+fn the_use_of_names_is_noted() {
+    let layout = TempLayout::new();
+    let image = ImageBuilder::new().layer(LayerBuilder::new().file("a", "a")).write_as(&layout, "r.example/team/app:1");
+    let name = "r.example/team/app:1";
+    let day = std::time::Duration::from_hours(24);
+    let manifest = layout.blob_path(&image.descriptor.digest);
+    let long_ago = std::time::SystemTime::now() - 30 * day;
+    std::fs::File::options().write(true).open(manifest).unwrap().set_modified(long_ago).unwrap();
+    let age = || layout.last_used(name, &image.descriptor).unwrap().elapsed().unwrap();
+    assert!(age() < day, "a name that was given was used");
+    std::fs::remove_dir_all(layout.root().join(".plim/used")).unwrap();
+    assert!(age() > 29 * day, "without a note the manifest tells");
+    layout.mark_used(name);
+    assert!(age() < day);
+    layout.untag(name).unwrap();
+    assert_eq!(std::fs::read_dir(layout.root().join(".plim/used")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_preview_of_a_sweep_removes_nothing() {
+    let layout = TempLayout::new();
+    let shared = LayerBuilder::new().file("shared", "shared");
+    ImageBuilder::new().layer(shared.clone()).layer(LayerBuilder::new().file("a", "a")).write_as(&layout, "old");
+    ImageBuilder::new().layer(shared).write_as(&layout, "new");
+    assert_eq!(layout.sweep_preview(&HashSet::new(), &|_| false).unwrap().removed, 0);
+    let would = layout.sweep_preview(&HashSet::from(["old".to_owned()]), &|_| false).unwrap();
+    // the layer that both have stays
+    assert_eq!(would.removed, 3);
+    assert!(layout.resolve("old").is_ok());
+    layout.untag("old").unwrap();
+    assert_eq!(layout.sweep_unreferenced(&|_| false).unwrap(), would);
 }

@@ -2,6 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, their helpers included")]
 
 mod archives;
+mod conversions;
+mod daemons;
+mod encryption;
+mod estargz;
 mod http;
 mod layers;
 mod layouts;

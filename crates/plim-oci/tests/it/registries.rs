@@ -108,6 +108,10 @@ fn an_image_goes_up_and_comes_down_whatever_the_registry_is_like() {
         ("throttled", Box::new(|s| s.throttle = 3)),
         ("failing", Box::new(|s| s.failing = 3)),
         ("chunks only", Box::new(|s| s.monolithic = false)),
+        (
+            "chunks only, and says so oddly",
+            Box::new(|s| (s.monolithic, s.monolithic_refusal) = (false, (400, "UNSUPPORTED"))),
+        ),
         ("large chunks only", Box::new(|s| (s.monolithic, s.chunk_minimum) = (false, Some(20 << 20)))),
         ("no chunks", Box::new(|s| s.chunked = false)),
         ("redirects", Box::new(|s| s.redirect_blobs = true)),
@@ -146,6 +150,19 @@ fn an_upload_that_breaks_goes_on_where_it_ended() {
         .collect();
     assert_eq!(chunks.len(), 1, "{chunks:?}");
     assert!(chunks[0] < 2 << 20, "{chunks:?}");
+}
+
+#[test]
+fn a_refusal_of_the_blob_itself_is_not_tried_again_in_chunks() {
+    let refusal = (400, "DIGEST_INVALID");
+    let switches = Switches { monolithic: false, monolithic_refusal: refusal, ..Switches::default() };
+    let registry = Registry::with(switches);
+    let layout = TempLayout::new();
+    let layer = &image(&layout).layers[0].descriptor;
+    let open = |from| layout.open_from(layer, from);
+    let error = repository(&registry, "fleet/app").put_from(layer, &open).unwrap_err();
+    assert!(error.to_string().contains("DIGEST_INVALID"), "{error}");
+    assert_eq!(asked(&registry, "PATCH", "uploads"), 0);
 }
 
 #[test]

@@ -57,8 +57,10 @@ pub struct Switches {
     pub wrong_manifest_digest: bool,
     /// `OCI-Chunk-Min-Length`. After a chunk that was smaller, any other is answered with 416.
     pub chunk_minimum: Option<u64>,
-    /// Takes a PUT that ends an upload with a body. Off: 413.
+    /// Takes a PUT that ends an upload with a body. Off: [`monolithic_refusal`](Self::monolithic_refusal).
     pub monolithic: bool,
+    /// Status and code by which such a PUT is refused.
+    pub monolithic_refusal: (u16, &'static str),
     /// Takes PATCHes. Off: 405.
     pub chunked: bool,
     /// Mounts blobs of other repositories. Off: 202 and an ordinary upload.
@@ -101,6 +103,7 @@ impl Default for Switches {
             wrong_manifest_digest: false,
             chunk_minimum: None,
             monolithic: true,
+            monolithic_refusal: (413, "SIZE_INVALID"),
             chunked: true,
             mount: true,
             redirect_blobs: false,

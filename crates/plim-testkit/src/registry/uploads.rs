@@ -61,8 +61,10 @@ pub(super) fn answer(shared: &Shared, head: &Head, body: &mut Body<'_>, name: &s
                 return Reply::error(400, "DIGEST_INVALID", "an upload ends with a digest").into();
             };
             if body.is_pending() {
-                if !shared.switches().monolithic {
-                    return Reply::error(413, "SIZE_INVALID", "blobs are taken in chunks only").into();
+                let switches = shared.switches().clone();
+                if !switches.monolithic {
+                    let (status, code) = switches.monolithic_refusal;
+                    return Reply::error(status, code, "blobs are taken in chunks only").into();
                 }
                 if let Received::Not(outcome) = receive(shared, head, body, id, received) {
                     return outcome;

@@ -52,6 +52,21 @@ fn layers_stack_with_deletions_and_opaque_directories() {
 }
 
 #[test]
+fn what_makes_a_layer_one_of_estargz_is_not_unpacked() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new();
+    let lazy = layer().file(".no.prefetch.landmark", [0xf]).file("a", "1").file("stargz.index.json", "{}");
+    assert_eq!(bench.listing(&[lazy]), ["a =1"]);
+    // a file of the application that is only called like it
+    let plain = layer().file("a", "1").file("stargz.index.json", "{}");
+    assert_eq!(bench.listing(&[plain]), ["a =1", "stargz.index.json ={}"]);
+    let early = layer().file(".no.prefetch.landmark", [0xf]).file("stargz.index.json", "{}").file("a", "1");
+    assert_eq!(bench.listing(&[early]).len(), 3);
+}
+
+#[test]
 fn deleted_and_made_anew_in_one_layer_hides_the_old_in_either_order() {
     if !root() {
         return;

@@ -5,10 +5,11 @@
 //! links, so that no entry can be placed outside, whatever the layer says.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{self, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use bstr::{BStr, BString, ByteSlice};
+use plim_oci::compress::estargz;
 use plim_oci::tar::TarError;
 use plim_oci::{EntryHead, EntryKind, Events};
 use rustix::fs::FileType;
@@ -43,6 +44,10 @@ pub(super) struct Extractor<'a> {
     refused_devices: u64,
     /// What directories that it does not name may still take, in bytes of their paths.
     implied_left: usize,
+    /// Landmarks of an eStargz layer, if it is one.
+    landmarks: HashSet<BString>,
+    /// The last entry looks like the table of one.
+    ends_with_table: bool,
 }
 
 /// The symbolic links of the layer so far.
@@ -90,6 +95,8 @@ impl<'a> Extractor<'a> {
             deleted: Vec::new(),
             refused_devices: 0,
             implied_left: MAX_IMPLIED,
+            landmarks: HashSet::new(),
+            ends_with_table: false,
         };
         // a layer that does not name the root leaves it as it was
         let above = below.lookup("".into()).map_err(FilesError::inside("read", BStr::new("")))?;
@@ -100,7 +107,20 @@ impl<'a> Extractor<'a> {
         Ok(extractor)
     }
 
-    pub(super) fn entry(&mut self, mut head: EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
+    pub(super) fn entry(&mut self, head: EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
+        self.ends_with_table = estargz::is_table(&head);
+        if estargz::is_landmark(&head) {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes).map_err(FilesError::inside("read", head.path.as_bstr()))?;
+            if estargz::is_landmark_content(&bytes) {
+                self.landmarks.insert(head.path.clone());
+            }
+            return self.place_entry(head, &mut Cursor::new(bytes));
+        }
+        self.place_entry(head, content)
+    }
+
+    fn place_entry(&mut self, mut head: EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
         head.xattrs.retain(|name, _| xattrs::carried(name));
         if head.path.is_empty() {
             if head.kind == EntryKind::Dir {
@@ -133,7 +153,14 @@ impl<'a> Extractor<'a> {
     }
 
     /// Sets the times of directories and removes marks that mean nothing.
-    pub(super) fn finish(self) -> Result<(), FilesError> {
+    pub(super) fn finish(mut self) -> Result<(), FilesError> {
+        if self.ends_with_table && !self.landmarks.is_empty() {
+            // they make the layer one of eStargz and are no files of the image
+            let table = BString::from(estargz::TOC_NAME);
+            for name in std::mem::take(&mut self.landmarks).into_iter().chain([table]) {
+                self.free(BStr::new(""), name.as_bstr())?;
+            }
+        }
         // in a directory that hides all below, the kernel shows the name of a deletion as a broken file
         for path in &self.deleted {
             if tree::ancestors(path.as_bstr()).any(|above| self.opaque.contains(above)) {
