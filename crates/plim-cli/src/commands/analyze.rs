@@ -13,7 +13,7 @@ use crate::numbers::{Table, bytes, count};
 pub(crate) fn run(context: &Context<'_>, args: &Analyze) -> Result<Outcome, Failure> {
     let workspace = context.workspace(".".into())?;
     let rules = if args.ci { Some(rules(args)?) } else { None };
-    let report = analyze::analyze(&workspace, &args.image, &context.progress())?;
+    let report = analyze::analyze(&workspace, &args.image, &analyze::AnalyzeOptions::default(), &context.progress())?;
     let Some(rules) = rules else {
         context.write(&args.output, &report, || text(&report, args.rows))?;
         return Ok(Outcome::Good);
