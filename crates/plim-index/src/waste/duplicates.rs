@@ -24,8 +24,10 @@ pub(super) fn rows(sheet: &mut Sheet<'_>) -> Vec<Waste> {
     let mut by_content: HashMap<ContentDigest, Vec<Named<'_>>> = HashMap::new();
     let taken = &sheet.taken;
     for (path, node) in &sheet.inventory.nodes {
-        let counts = node.head.kind == EntryKind::File && node.head.size >= MIN_SIZE && !taken.contains(path);
-        if let Some(digest) = node.digest.filter(|_| counts) {
+        // packages of one source bring its licence each
+        let licence = path.starts_with(b"usr/share/doc/");
+        let counts = node.head.kind == EntryKind::File && node.head.size >= MIN_SIZE && !licence;
+        if let Some(digest) = node.digest.filter(|_| counts && !taken.contains(path)) {
             by_content.entry(digest).or_default().push((path, node));
         }
     }
