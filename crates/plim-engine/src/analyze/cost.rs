@@ -50,11 +50,12 @@ pub(super) fn cost(layers: &[(u64, u64)], assumptions: Assumptions) -> Cost {
 }
 
 /// Tells how many layers a build of a change to the source uses again: those of the base, and those above until the
-/// first that copies a directory.
+/// first that copies a directory. Where none does, nothing tells which are new, and all above the base count as such.
 pub(super) fn reused(image: &Image, base: Option<&Base>) -> usize {
     let base = base.map_or(0, |base| base.layers).min(image.layers.len());
-    let above = image.layers.iter().skip(base);
-    base + above.take_while(|layer| !copies_directory(layer.created_by.as_deref().unwrap_or_default())).count()
+    let mut above = image.layers.iter().skip(base);
+    let first = above.position(|layer| copies_directory(layer.created_by.as_deref().unwrap_or_default()));
+    base + first.unwrap_or(0)
 }
 
 /// Says whether a history row is a COPY or ADD of a directory. BuildKit's rows do not tell directories from files, so a

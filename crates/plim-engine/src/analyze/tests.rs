@@ -46,7 +46,7 @@ fn the_base_is_the_image_of_the_store_that_shares_most_layers() {
     shop.write_as(&workspace.store, SHOP);
     // another name of the same image, and one with the same layers, are no bases
     shop.write_as(&workspace.store, "docker.io/library/shop:latest");
-    shop.config(|config| config.user = "1".to_owned()).write_as(&workspace.store, "docker.io/library/shop:user");
+    shop.config(|config| config.user = String::from("1")).write_as(&workspace.store, "docker.io/library/shop:user");
     let report = analyzed(&workspace, SHOP);
     let base = report.base.unwrap();
     assert_eq!((base.layers, base.evidence), (2, BaseEvidence::KnownImage));

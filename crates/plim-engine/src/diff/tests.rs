@@ -44,7 +44,7 @@ fn pair(workspace: &Workspace) {
         &[("app/new", 5000), ("app/grows", 900), ("app/same", 10)],
     ))
     .config(|config| {
-        config.user = "65532".to_owned();
+        config.user = String::from("65532");
         config.env = vec!["PATH=/bin".to_owned(), "MODE=new".to_owned()];
         config.entrypoint = Some(vec!["/app/run".to_owned()]);
         config.labels.insert("version".to_owned(), "2".to_owned());
