@@ -5,6 +5,7 @@ pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod copy;
 pub(crate) mod debug;
+pub(crate) mod diff;
 pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
@@ -79,7 +80,7 @@ impl Context<'_> {
             let rendered = match output.format {
                 Format::Text => text(),
                 Format::Json => json(report)?,
-                Format::Short | Format::Sarif => {
+                Format::Short | Format::Sarif | Format::Markdown => {
                     return Err(Failure::tool("this report has the formats text and json"));
                 }
             };

@@ -100,6 +100,7 @@ fn render_as(context: &Context<'_>, output: &Output, report: &LintReport, subjec
             render::json(findings, sources, RULES, &envelope, &mut out)
         }
         Format::Sarif => render::sarif(findings, sources, RULES, version, &mut out),
+        Format::Markdown => return Err(Failure::tool("this report has the formats text, short, json and sarif")),
     };
     written.map_err(|error| Failure::caused("failed to render the findings", &error))?;
     Ok(String::from_utf8_lossy(&out).into_owned())
