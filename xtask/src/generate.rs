@@ -38,6 +38,7 @@ pub(crate) fn run(mode: Mode) -> anyhow::Result<()> {
         Document { name: "rules.md", text: rules::document(&root.join("crates/plim-rules/src/dockerfile"))? },
         Document { name: "report-optimize.schema.json", text: program.run(&["debug", "schema", "optimize"])? },
         Document { name: "report-analyze.schema.json", text: program.run(&["debug", "schema", "analyze"])? },
+        Document { name: "report-diff.schema.json", text: program.run(&["debug", "schema", "diff"])? },
         Document { name: "report-why.schema.json", text: program.run(&["debug", "schema", "why"])? },
     ];
     let dir = root.join(REFERENCE);

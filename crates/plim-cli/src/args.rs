@@ -4,6 +4,7 @@ pub(crate) mod analyze;
 pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod copy;
+pub(crate) mod diff;
 pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;
@@ -92,6 +93,7 @@ pub(crate) enum Command {
     Build(build::Build),
     Lint(lint::Lint),
     Analyze(analyze::Analyze),
+    Diff(diff::Diff),
     Why(why::Why),
     Run(run::Run),
     Images(images::Images),
@@ -140,6 +142,8 @@ pub(crate) enum SchemaOf {
     Optimize,
     /// `plim analyze -o json`.
     Analyze,
+    /// `plim diff -o json`.
+    Diff,
     /// `plim why -o json`.
     Why,
 }

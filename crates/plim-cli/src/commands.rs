@@ -5,6 +5,7 @@ pub(crate) mod base;
 pub(crate) mod build;
 pub(crate) mod copy;
 pub(crate) mod debug;
+pub(crate) mod diff;
 pub(crate) mod images;
 pub(crate) mod lint;
 pub(crate) mod optimize;

@@ -58,6 +58,7 @@ fn dispatch(cli: &Cli, printer: Printer) -> Result<Outcome, Failure> {
         Command::Build(args) => commands::build::run(&context, args),
         Command::Lint(args) => commands::lint::run(&context, args),
         Command::Analyze(args) => commands::analyze::run(&context, args),
+        Command::Diff(args) => commands::diff::run(&context, args),
         Command::Why(args) => commands::why::run(&context, args),
         Command::Run(args) => commands::run::run(&context, args),
         Command::Images(args) => commands::images::run(&context, args),

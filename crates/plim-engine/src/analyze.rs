@@ -1,16 +1,25 @@
 //! `plim analyze`: what is in an image, and what it weighs.
 
 pub mod ci;
+
+mod base;
+mod cost;
 mod report;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod waste;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use plim_index::{Inventory, LayerIndex};
+use plim_index::{Inventory, LayerIndex, OwnerSize};
 use plim_oci::{Events, Image};
 
+pub use cost::AssumptionsGiven;
 pub use report::*;
 
+use crate::why::Lines;
 use crate::{Failure, Tool, Workspace, place};
 
 /// Paths of dive's list in the report.
@@ -38,8 +47,20 @@ pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(AnalyzeReport).to_value()
 }
 
+/// What the user decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AnalyzeOptions {
+    /// What the cost model assumes.
+    pub assumptions: AssumptionsGiven,
+}
+
 /// Reads an image's indexes, making those that are missing, and folds them.
-pub fn analyze(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<AnalyzeReport, Failure> {
+pub fn analyze(
+    workspace: &Workspace,
+    name: &str,
+    options: &AnalyzeOptions,
+    events: &dyn Events,
+) -> Result<AnalyzeReport, Failure> {
     let opened = place::open(workspace, name, events)?;
     let image = opened.image()?;
     let layers = workspace
@@ -47,7 +68,22 @@ pub fn analyze(workspace: &Workspace, name: &str, events: &dyn Events) -> Result
         .ensure_all(&image, &*opened.blobs, events)
         .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
     let inventory = plim_index::fold(&image.config, &layers);
-    Ok(report(name, &image, &layers, &inventory))
+    let lines = Lines::of(workspace, &image.descriptor.digest);
+    let base = base::base(workspace, &image, &inventory, &lines);
+    let reused = cost::reused(&image, base.as_ref());
+    let assumptions = options.assumptions.over(reused);
+    let sizes: Vec<(u64, u64)> =
+        image.layers.iter().zip(&layers).map(|(layer, index)| (index.size, layer.descriptor.size)).collect();
+    let found = plim_index::waste(&inventory);
+    let report = report(name, &image, &layers, &inventory);
+    Ok(AnalyzeReport {
+        reclaimable: waste::reclaimable(&found, &image, &inventory),
+        waste: waste::rows(&found, &image, &inventory, base.as_ref(), &lines),
+        base,
+        tree: tree::tree(&inventory),
+        cost: cost::cost(&sizes, assumptions),
+        ..report
+    })
 }
 
 fn report(name: &str, image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inventory) -> AnalyzeReport {
@@ -91,27 +127,17 @@ fn report(name: &str, image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inv
             .layers
             .iter()
             .zip(&inventory.layers)
-            .map(|(layer, summary)| LayerRow {
+            .enumerate()
+            .map(|(number, (layer, summary))| LayerRow {
                 diff_id: layer.diff_id.clone(),
                 size_bytes: summary.size,
                 compressed_bytes: layer.descriptor.size,
                 files: summary.files as u64,
-                created_by: layer.created_by.clone().or_else(|| summary.created_by.clone()),
+                created_by: waste::created_by(image, inventory, number),
             })
             .collect(),
         waste: Vec::new(),
-        owners: owned
-            .iter()
-            .map(|size| OwnerRow {
-                name: size.name.clone().unwrap_or_else(|| "(no package)".to_owned()),
-                kind: size
-                    .package
-                    .and_then(|package| inventory.packages.get(package))
-                    .map(|package| package.kind.name().to_owned()),
-                bytes: size.bytes,
-                files: size.files as u64,
-            })
-            .collect(),
+        owners: owners(inventory, &owned),
         largest: inventory
             .largest(50)
             .iter()
@@ -121,4 +147,18 @@ fn report(name: &str, image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inv
         tree: TreeNode::default(),
         cost: Cost::default(),
     }
+}
+
+/// Returns bytes by package, largest first.
+pub(crate) fn owners(inventory: &Inventory, sizes: &[OwnerSize]) -> Vec<OwnerRow> {
+    let rows = sizes.iter().map(|size| OwnerRow {
+        name: size.name.clone().unwrap_or_else(|| "(no package)".to_owned()),
+        kind: size
+            .package
+            .and_then(|package| inventory.packages.get(package))
+            .map(|package| package.kind.name().to_owned()),
+        bytes: size.bytes,
+        files: size.files as u64,
+    });
+    rows.collect()
 }

@@ -8,6 +8,7 @@ pub mod base;
 pub mod build;
 pub mod config;
 pub mod copy;
+pub mod diff;
 pub mod failure;
 pub mod images;
 pub mod inspect;
@@ -26,6 +27,8 @@ mod bases;
 mod housekeeping;
 mod place;
 mod scratch;
+#[cfg(test)]
+mod testing;
 
 pub use config::Config;
 pub use failure::{Failure, Kind};

@@ -1,68 +1,37 @@
-//! `plim why`: what brought a path into an image, and who needs it.
+//! `plim why`: what brought something into an image, and who needs it.
 
-use bstr::ByteSlice;
-use plim_index::{Inventory, PackageKind};
-use plim_oci::{Digest, Events};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod chain;
+mod copies;
+mod dependents;
+mod lines;
+mod report;
+mod subject;
+#[cfg(test)]
+mod tests;
 
-use crate::workspace::write_whole;
+use bstr::{BString, ByteSlice};
+use plim_index::Inventory;
+use plim_oci::{EntryKind, Events, Image};
+
+pub(crate) use self::lines::Lines;
+pub use self::report::*;
+use self::subject::{Files, Subject};
 use crate::{Failure, Tool, Workspace, place};
 
 /// Names of files that need something are listed up to this number.
 const SHOWN: usize = 20;
 
-/// The report.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct WhyReport {
-    /// Version of this format; fields are only ever added.
-    pub schema: u32,
-    /// Who wrote it.
-    pub tool: Tool,
-    /// Always `why`.
-    pub command: String,
-    /// The image as it was named.
-    pub subject: String,
-    /// The path, links of its directories followed.
-    pub path: String,
-    /// What a symbolic link leads to in the end.
-    pub target: Option<String>,
-    /// Bytes; of a directory, all files below it.
-    pub bytes: u64,
-    /// Files below it, when it is a directory.
-    pub files: Option<u64>,
-    /// The layers that brought it, lowest first: one for a file, perhaps several for a directory.
-    pub layers: Vec<Brought>,
-    /// The package that it belongs to, with its version.
-    pub package: Option<String>,
-    /// Packages that say that they depend on that package.
-    pub package_needed_by: Vec<String>,
-    /// ELF files that ask for it as a library.
-    pub library_of: Vec<String>,
-    /// Scripts that name it as their interpreter.
-    pub interpreter_of: Vec<String>,
-}
-
-/// A layer that brought something.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Brought {
-    /// Its number, from 1.
-    pub layer: usize,
-    /// The instruction that made it.
-    pub created_by: Option<String>,
-    /// The Dockerfile and the line, when plim built the image on this machine.
-    pub line: Option<String>,
-    /// Bytes that it brought.
-    pub bytes: u64,
-}
+/// How many links are followed, as Linux does.
+const MAX_LINKS: usize = 40;
 
 /// Returns the JSON schema of the report.
 pub fn json_schema() -> serde_json::Value {
     schemars::schema_for!(WhyReport).to_value()
 }
 
-/// Looks a path up in an image.
-pub fn why(workspace: &Workspace, name: &str, path: &str, events: &dyn Events) -> Result<WhyReport, Failure> {
+/// Looks something up in an image: a path that a container sees or that a layer hides, a pattern of paths, or a package,
+/// `pkg:NAME` or just its name where there is no such path.
+pub fn why(workspace: &Workspace, name: &str, what: &str, events: &dyn Events) -> Result<WhyReport, Failure> {
     let opened = place::open(workspace, name, events)?;
     let image = opened.image()?;
     let layers = workspace
@@ -70,142 +39,189 @@ pub fn why(workspace: &Workspace, name: &str, path: &str, events: &dyn Events) -
         .ensure_all(&image, &*opened.blobs, events)
         .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
     let inventory = plim_index::fold(&image.config, &layers);
-    // no layer needs to name the root
-    let root = path.bytes().all(|byte| byte == b'/').then(|| plim_index::Who {
-        path: bstr::BString::default(),
-        target: None,
-        bytes: 0,
-        layer: 0,
-        created_by: None,
-        package: None,
-        package_name: None,
-    });
-    let who = root.or_else(|| inventory.who(path)).ok_or_else(|| {
-        let file = path.rsplit('/').next().unwrap_or(path);
-        let near = inventory.nodes.keys().find(|known| known.rsplit_str("/").next() == Some(file.as_bytes()));
-        let failure = Failure::subject(format!("there is no {path} in {name}"));
-        match near {
-            Some(near) if !file.is_empty() => failure.hint(format!("there is /{near}")),
-            _ => failure.hint(format!("`plim analyze {name}` shows what is in it")),
-        }
-    })?;
     let lines = Lines::of(workspace, &image.descriptor.digest);
-    let mut brought: Vec<Brought> = Vec::new();
-    let mut add = |layer: usize, bytes: u64| match brought.iter_mut().find(|known| known.layer == layer + 1) {
-        Some(known) => known.bytes += bytes,
-        None => brought.push(Brought {
-            layer: layer + 1,
-            created_by: inventory.layers.get(layer).and_then(|summary| summary.created_by.clone()),
-            line: image.layers.get(layer).and_then(|layer| lines.line_of(&layer.descriptor.digest)),
-            bytes,
-        }),
-    };
-    let mut bytes = who.bytes;
-    let mut files = None;
-    let node = inventory.get(&who.path);
-    if who.path.is_empty() || node.is_some_and(|node| node.head.kind == plim_oci::EntryKind::Dir) {
-        let below: Vec<_> =
-            inventory.below(&who.path).filter(|(_, node)| node.head.kind == plim_oci::EntryKind::File).collect();
-        for (_, node) in &below {
-            add(node.layer, node.head.size);
-        }
-        files = Some(below.len() as u64);
-        bytes = below.iter().map(|(_, node)| node.head.size).sum();
+    let asked = Asked { name, image: &image, inventory: &inventory, lines };
+    match subject::find(&inventory, what)? {
+        Subject::Path(path) => Ok(asked.path(&path)),
+        Subject::Files(files) => Ok(asked.files(files)),
+        Subject::Hidden(path) => Ok(asked.hidden(&path)),
+        Subject::Nothing => Err(missing(&inventory, name, what)),
     }
-    if files.is_none_or(|files| files == 0) {
-        add(who.layer, bytes);
-    }
-    brought.sort_by_key(|brought| brought.layer);
-    let package = who.package.and_then(|package| inventory.packages.get(package));
-    Ok(WhyReport {
-        schema: 1,
-        tool: Tool::this(),
-        command: "why".to_owned(),
-        subject: name.to_owned(),
-        path: format!("/{}", who.path),
-        target: who.target.as_ref().map(|target| format!("/{target}")),
-        bytes,
-        files,
-        layers: brought,
-        package: who.package_name.clone(),
-        package_needed_by: package.map(|package| dependents(&inventory, package)).unwrap_or_default(),
-        library_of: library_of(&inventory, &who.path),
-        interpreter_of: interpreter_of(&inventory, &who),
-    })
 }
 
-/// Packages whose dependencies name a package or something that it provides.
-fn dependents(inventory: &Inventory, package: &plim_index::Package) -> Vec<String> {
-    let mut names = vec![package.name.as_str()];
-    names.extend(package.provides.iter().filter_map(|clause| clause.split([' ', '(']).next()));
-    let asks = |clause: &String| {
-        clause.split('|').any(|choice| {
-            let name =
-                choice.trim().split([' ', '(', ':', '[', ';', '<', '>', '=', '~', '!']).next().unwrap_or_default();
-            match package.kind {
-                PackageKind::Python => name.replace(['_', '.'], "-").eq_ignore_ascii_case(&package.normalized_name),
-                _ => names.contains(&name),
+/// Says that there is no such thing, and what there is.
+fn missing(inventory: &Inventory, name: &str, what: &str) -> Failure {
+    let file = what.rsplit('/').next().unwrap_or(what);
+    let near = inventory.nodes.keys().find(|known| known.rsplit_str("/").next() == Some(file.as_bytes()));
+    let failure = Failure::subject(format!("there is no {what} in {name}"));
+    match near {
+        Some(near) if !file.is_empty() => failure.hint(format!("there is /{near}")),
+        _ => failure.hint(format!("`plim analyze {name}` shows what is in it")),
+    }
+}
+
+/// An image about which something is asked.
+struct Asked<'a> {
+    name: &'a str,
+    image: &'a Image,
+    inventory: &'a Inventory,
+    lines: Lines,
+}
+
+impl Asked<'_> {
+    /// A report in which nothing is said yet.
+    fn empty(&self, path: String) -> WhyReport {
+        WhyReport {
+            schema: 1,
+            tool: Tool::this(),
+            command: "why".to_owned(),
+            subject: self.name.to_owned(),
+            path,
+            present: true,
+            target: None,
+            links: Vec::new(),
+            bytes: 0,
+            files: None,
+            matches: Vec::new(),
+            layers: Vec::new(),
+            hidden: Vec::new(),
+            package: None,
+            package_needed_by: Vec::new(),
+            package_chain: Vec::new(),
+            library_of: Vec::new(),
+            interpreter_of: Vec::new(),
+            needed_by: Vec::new(),
+        }
+    }
+
+    /// Answers for a path of the merged tree.
+    fn path(&self, path: &BString) -> WhyReport {
+        let inventory = self.inventory;
+        let node = inventory.get(path);
+        let mut report = self.empty(format!("/{path}"));
+        report.hidden = copies::of(self, path);
+        report.links = links(inventory, path);
+        report.target = match node {
+            Some(node) if node.head.kind == EntryKind::Symlink => {
+                inventory.resolve(path).map(|target| format!("/{target}"))
             }
-        })
-    };
-    let dependents =
-        inventory.packages.iter().filter(|other| other.kind == package.kind && other.depends.iter().any(asks));
-    dependents.map(|other| other.name.clone()).take(SHOWN).collect()
-}
-
-/// ELF files that need a library by its file name or its own name.
-fn library_of(inventory: &Inventory, path: &bstr::BString) -> Vec<String> {
-    let Some(node) = inventory.lookup(path) else { return Vec::new() };
-    let mut names: Vec<&[u8]> = vec![path.rsplit_str("/").next().unwrap_or(path)];
-    if let Some(soname) = inventory.elf(node).and_then(|elf| elf.soname.as_ref()) {
-        names.push(soname);
-    }
-    let users = inventory.nodes.iter().filter(|(_, node)| {
-        let elf = inventory.elf(node);
-        elf.is_some_and(|elf| elf.needed.iter().any(|needed| names.contains(&needed.as_slice())))
-    });
-    users.map(|(path, _)| format!("/{path}")).take(SHOWN).collect()
-}
-
-fn interpreter_of(inventory: &Inventory, who: &plim_index::Who) -> Vec<String> {
-    let scripts = inventory.nodes.iter().filter(|(_, node)| {
-        let script = inventory.script(node);
-        script.is_some_and(|script| inventory.resolve(&script.interpreter).as_ref() == Some(&who.path))
-    });
-    scripts.map(|(path, _)| format!("/{path}")).take(SHOWN).collect()
-}
-
-/// The lines of the Dockerfile that made the layers of an image that plim built.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Lines {
-    dockerfile: String,
-    layers: Vec<(Digest, usize)>,
-}
-
-impl Lines {
-    /// Keeps the lines of a build. That they are lost costs only an answer, so failing to is no error.
-    pub(crate) fn keep(workspace: &Workspace, dockerfile: &str, built: &plim_build::Built) {
-        let layers = built.steps.iter().filter_map(|step| Some((step.layer.clone()?, step.line))).collect();
-        let lines = Self { dockerfile: dockerfile.to_owned(), layers };
-        let kept = workspace.cache_dir("lines").and_then(|dir| {
-            let json = serde_json::to_vec(&lines).map_err(|error| Failure::caused("failed to keep lines", &error))?;
-            write_whole(&dir.join(format!("{}.json", built.image.descriptor.digest.hex())), &json)
-        });
-        if let Err(failure) = kept {
-            tracing::debug!(message = failure.message, "the lines of the Dockerfile are not kept");
-        }
-    }
-
-    fn of(workspace: &Workspace, image: &Digest) -> Self {
-        let read = || {
-            let path = workspace.cache_dir("lines").ok()?.join(format!("{}.json", image.hex()));
-            serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+            _ => None,
         };
-        read().unwrap_or_default()
+        let mut wanted = vec![inventory.resolve(path).unwrap_or_else(|| path.clone())];
+        if path.is_empty() || node.is_some_and(|node| node.head.kind == EntryKind::Dir) {
+            let below: Vec<_> = inventory.below(path).filter(|(_, node)| node.head.kind == EntryKind::File).collect();
+            report.bytes = below.iter().map(|(_, node)| node.head.size).sum();
+            report.files = Some(below.len() as u64);
+            report.layers = self.brought(below.iter().map(|(_, node)| (node.layer, node.head.size)));
+            // everything needs something of the root
+            wanted = if path.is_empty() { Vec::new() } else { below.iter().map(|(path, _)| (*path).clone()).collect() };
+        } else if let Some(node) = node {
+            report.bytes = node.head.size;
+        }
+        if let (true, Some(node)) = (report.layers.is_empty(), node) {
+            report.layers = self.brought([(node.layer, report.bytes)].into_iter());
+        }
+        if let Some(owner) = node.and_then(|node| node.owner) {
+            self.tell_package(&mut report, owner);
+        }
+        report.library_of = chain::library_of(inventory, path);
+        report.interpreter_of = chain::interpreter_of(inventory, path);
+        report.needed_by = chain::from_start(self.image, inventory, &wanted);
+        report
     }
 
-    fn line_of(&self, layer: &Digest) -> Option<String> {
-        let (_, line) = self.layers.iter().find(|(known, _)| known == layer)?;
-        Some(format!("{}:{line}", self.dockerfile))
+    /// Answers for the files of a pattern or of a package.
+    fn files(&self, files: Files) -> WhyReport {
+        let mut report = self.empty(files.title);
+        let mut found: Vec<_> = files
+            .paths
+            .iter()
+            .filter_map(|path| Some((path, self.inventory.get(path)?)))
+            .filter(|(_, node)| node.head.kind != EntryKind::Dir)
+            .collect();
+        report.layers = self.brought(found.iter().map(|(_, node)| (node.layer, node.head.size)));
+        report.bytes = found.iter().map(|(_, node)| node.head.size).sum();
+        report.files = Some(found.len() as u64);
+        let wanted: Vec<BString> = found.iter().map(|(path, _)| (*path).clone()).collect();
+        report.needed_by = chain::from_start(self.image, self.inventory, &wanted);
+        found.sort_by(|a, b| b.1.head.size.cmp(&a.1.head.size).then_with(|| a.0.cmp(b.0)));
+        report.matches = found
+            .iter()
+            .take(SHOWN)
+            .map(|(path, node)| Match {
+                path: format!("/{path}"),
+                bytes: node.head.size,
+                layer: node.layer + 1,
+                package: node
+                    .owner
+                    .and_then(|owner| self.inventory.packages.get(owner))
+                    .map(|owner| owner.name.clone()),
+            })
+            .collect();
+        if let Some(package) = files.package {
+            self.tell_package(&mut report, package);
+            if let (true, Some(package)) = (report.layers.is_empty(), self.inventory.packages.get(package)) {
+                // it owns no files, as meta packages and parts of programs
+                report.layers = self.brought([(package.layer, 0)].into_iter());
+            }
+        }
+        report
     }
+
+    /// Answers for a path that only layers below have.
+    fn hidden(&self, path: &BString) -> WhyReport {
+        WhyReport { present: false, hidden: copies::of(self, path), ..self.empty(format!("/{path}")) }
+    }
+
+    fn tell_package(&self, report: &mut WhyReport, number: usize) {
+        let Some(package) = self.inventory.packages.get(number) else { return };
+        report.package = Some(format!("{} {}", package.name, package.version));
+        report.package_needed_by = dependents::direct(self.inventory, number);
+        report.package_chain = dependents::chain(self.inventory, number);
+    }
+
+    /// Adds bytes up by layer, lowest first.
+    fn brought(&self, parts: impl Iterator<Item = (usize, u64)>) -> Vec<Brought> {
+        let mut sums: std::collections::BTreeMap<usize, u64> = std::collections::BTreeMap::new();
+        for (layer, bytes) in parts {
+            *sums.entry(layer).or_default() += bytes;
+        }
+        let rows = sums.into_iter().map(|(layer, bytes)| Brought {
+            layer: layer + 1,
+            created_by: self.created_by(layer),
+            line: self.line(layer),
+            bytes,
+        });
+        rows.collect()
+    }
+
+    fn created_by(&self, layer: usize) -> Option<String> {
+        self.inventory.layers.get(layer).and_then(|summary| summary.created_by.clone())
+    }
+
+    fn line(&self, layer: usize) -> Option<String> {
+        self.image.layers.get(layer).and_then(|layer| self.lines.line_of(&layer.descriptor.digest))
+    }
+}
+
+/// Follows a symbolic link name by name: what each leads to, the last one perhaps to nothing.
+fn links(inventory: &Inventory, path: &BString) -> Vec<String> {
+    let mut at = path.clone();
+    let mut chain = Vec::new();
+    while let Some(node) = inventory.get(&at).filter(|node| node.head.kind == EntryKind::Symlink) {
+        if chain.len() == MAX_LINKS {
+            break;
+        }
+        let dir = at.rfind_byte(b'/').map_or(&b""[..], |slash| &at[..slash]);
+        let link = &node.head.link;
+        let target: BString =
+            if link.starts_with(b"/") { link.clone() } else { bstr::concat([dir, b"/", link.as_slice()]).into() };
+        let Some(next) = inventory.resolve_parent(&target).or_else(|| inventory.resolve(&target)) else {
+            chain.push(format!("{link} (which is not there)"));
+            break;
+        };
+        chain.push(format!("/{next}"));
+        at = next;
+    }
+    chain
 }

@@ -17,6 +17,7 @@ mod paths;
 mod read;
 mod store;
 mod text;
+mod waste;
 
 pub use dive::{DiveFigures, WastedPath, dive_figures};
 pub use error::IndexError;
@@ -28,3 +29,4 @@ pub use inventory::{
 pub use layer::{ContentDigest, Entry, LayerIndex, SCHEMA, Skipped, Whiteout};
 pub use read::{index_blob, index_tar, index_tar_within};
 pub use store::Indexes;
+pub use waste::{Waste, WasteFound, WasteKind, WastePath, waste};

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::Output;
-use plim_engine::analyze::Assumptions;
+use plim_engine::analyze::AssumptionsGiven;
 
 const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   plim analyze shop:1                                  size, waste, layers, packages
@@ -19,6 +19,9 @@ pub(crate) struct Analyze {
     /// docker-daemon:NAME, podman:NAME, rootfs:DIR.
     #[arg(value_name = "IMAGE")]
     pub(crate) image: String,
+    /// A second image: what is different is shown, as by `plim diff`.
+    #[arg(value_name = "IMAGE2", conflicts_with_all = ["ci", "depth", "pull_rate", "unpack_rate", "builds_per_day", "pods", "reused_layers"])]
+    pub(crate) second: Option<String>,
     /// Judge dive's figures by the rules of .dive-ci, if it is there; exit code 1 when one is broken.
     #[arg(long)]
     pub(crate) ci: bool,
@@ -59,14 +62,14 @@ pub(crate) struct CostFlags {
 }
 
 impl CostFlags {
-    /// Returns the assumptions with what was typed in place of the defaults.
-    pub(crate) fn over(&self, defaults: Assumptions) -> Assumptions {
-        Assumptions {
-            pull_bytes_per_second: self.pull_rate.unwrap_or(defaults.pull_bytes_per_second),
-            unpack_bytes_per_second: self.unpack_rate.unwrap_or(defaults.unpack_bytes_per_second),
-            builds_per_day: self.builds_per_day.unwrap_or(defaults.builds_per_day),
-            pods: self.pods.unwrap_or(defaults.pods),
-            reused_layers: self.reused_layers.unwrap_or(defaults.reused_layers),
+    /// Returns what was typed.
+    pub(crate) fn given(&self) -> AssumptionsGiven {
+        AssumptionsGiven {
+            pull_bytes_per_second: self.pull_rate,
+            unpack_bytes_per_second: self.unpack_rate,
+            builds_per_day: self.builds_per_day,
+            pods: self.pods,
+            reused_layers: self.reused_layers,
         }
     }
 }
@@ -114,19 +117,5 @@ mod tests {
         for text in ["", "fast", "0", "0MB/s", "-1MB/s", "1e9", "1XB", "1..2MB", "9999999999999999GB"] {
             assert!(rate(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn what_was_not_typed_stays_as_it_was() {
-        let flags = CostFlags {
-            pull_rate: Some(7),
-            unpack_rate: None,
-            builds_per_day: None,
-            pods: Some(3),
-            reused_layers: None,
-        };
-        let assumed = flags.over(Assumptions { reused_layers: 4, ..Assumptions::default() });
-        assert_eq!((assumed.pull_bytes_per_second, assumed.pods, assumed.reused_layers), (7, 3, 4));
-        assert_eq!(assumed.builds_per_day, Assumptions::default().builds_per_day);
     }
 }

@@ -2,7 +2,7 @@
 
 use plim_engine::Failure;
 use plim_engine::analyze::ci::{self, Rules, Verdict};
-use plim_engine::analyze::{self, AnalyzeReport};
+use plim_engine::analyze::{self, AnalyzeOptions, AnalyzeReport};
 
 use super::{Context, check_formats};
 use crate::Outcome;
@@ -18,11 +18,14 @@ const FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Markdown, Forma
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Analyze) -> Result<Outcome, Failure> {
+    if let Some(second) = &args.second {
+        return super::diff::show(context, &args.image, second, args.rows, &args.output);
+    }
     check_formats(&args.output, FORMATS)?;
     let workspace = context.workspace(".".into())?;
     let rules = if args.ci { Some(rules(args)?) } else { None };
-    let mut report = analyze::analyze(&workspace, &args.image, &context.progress())?;
-    report.cost.assumptions = args.cost.over(report.cost.assumptions);
+    let options = AnalyzeOptions { assumptions: args.cost.given() };
+    let report = analyze::analyze(&workspace, &args.image, &options, &context.progress())?;
     let verdicts = rules.map(|rules| rules.judge(&report.dive));
     let rows = if args.rows == 0 { usize::MAX } else { args.rows };
     context.write_rendered(&args.output, &report, |format| match format {

@@ -1,6 +1,6 @@
 //! `plim debug`: machinery for plim's own tests.
 
-use plim_engine::{Failure, analyze, lint, optimize, why};
+use plim_engine::{Failure, analyze, diff, lint, optimize, why};
 
 use super::{Context, json};
 use crate::Outcome;
@@ -17,6 +17,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Debug) -> Result<Outcome, Failur
         DebugCommand::Schema { report } => json(&match report {
             SchemaOf::Optimize => optimize::json_schema(),
             SchemaOf::Analyze => analyze::json_schema(),
+            SchemaOf::Diff => diff::json_schema(),
             SchemaOf::Why => why::json_schema(),
         })?,
     };

@@ -20,11 +20,12 @@ fn help_of_the_program() {
 #[test]
 fn help_of_every_command() {
     let env = TestEnv::new();
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 20] = [
         &["optimize"],
         &["build"],
         &["lint"],
         &["analyze"],
+        &["diff"],
         &["why"],
         &["run"],
         &["images"],
@@ -56,7 +57,7 @@ fn the_snapshots_cover_every_command() {
         .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    let expected = "optimize build lint analyze why run images inspect pull push copy save load tag rm prune base";
+    let expected = "optimize build lint analyze diff why run images inspect pull push copy save load tag rm prune base";
     assert_eq!(names.join(" "), expected);
 }
 

@@ -41,8 +41,7 @@ pub(crate) fn shell_image(env: &TestEnv) -> bool {
 
 /// Writes an OCI layout with an image of two layers and no program to `work/NAME`.
 pub(crate) fn files_layout(env: &TestEnv, name: &str) {
-    let layout = TempLayout::new();
-    ImageBuilder::new()
+    let image = ImageBuilder::new()
         .layer(
             LayerBuilder::new()
                 .dir("etc")
@@ -62,8 +61,14 @@ pub(crate) fn files_layout(env: &TestEnv, name: &str) {
             config.user = String::from("65532");
             config.entrypoint = Some(vec!["/etc/run".to_owned()]);
             config.labels.insert("org.example.kept".to_owned(), "yes".to_owned());
-        })
-        .write_as(&layout, "latest");
+        });
+    write_layout(env, name, &image);
+}
+
+/// Writes an OCI layout with an image to `work/NAME`.
+pub(crate) fn write_layout(env: &TestEnv, name: &str, image: &ImageBuilder) {
+    let layout = TempLayout::new();
+    image.write_as(&layout, "latest");
     let target = env.work().join(name);
     std::fs::create_dir_all(target.parent().unwrap()).unwrap();
     // a rename could cross file systems

@@ -11,4 +11,5 @@ mod inventory;
 mod languages;
 mod schema;
 mod tools;
+mod waste;
 mod whole_layers;
