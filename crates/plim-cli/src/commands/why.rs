@@ -1,5 +1,6 @@
 //! `plim why`.
 
+use plim_diag::plain::one_line;
 use plim_engine::Failure;
 use plim_engine::why::{self, WhyReport};
 
@@ -28,7 +29,10 @@ fn text(report: &WhyReport) -> String {
     }
     for brought in &report.layers {
         let line = brought.line.as_ref().map_or(String::new(), |line| format!("{line}  "));
-        let made = brought.created_by.as_deref().map_or_else(|| "(the image does not say by what)".to_owned(), clean);
+        let made = brought.created_by.as_deref().map_or_else(
+            || "(the image does not say by what)".to_owned(),
+            |created_by| one_line(&clean(created_by)).into_owned(),
+        );
         out.push_str(&format!("  layer {}, {}: {line}{made}\n", brought.layer, bytes(brought.bytes)));
     }
     if let Some(package) = &report.package {
