@@ -1,5 +1,6 @@
 //! `plim why`.
 
+use plim_diag::plain::one_line;
 use plim_engine::Failure;
 use plim_engine::why::{self, WhyReport};
 
@@ -95,7 +96,15 @@ fn how(how: &str) -> &str {
 }
 
 /// The instruction behind a layer, with its line where that is known.
+fn made_by(created_by: Option<&str>) -> String {
+    created_by.map_or_else(
+        || "(the image does not say by what)".to_owned(),
+        |created_by| one_line(&clean(created_by)).into_owned(),
+    )
+}
+
+/// What made a layer, with the line of the Dockerfile where that is known.
 fn made(line: Option<&str>, created_by: Option<&str>) -> String {
     let line = line.map_or(String::new(), |line| format!("{line}  "));
-    format!("{line}{}", created_by.map_or_else(|| "(the image does not say by what)".to_owned(), clean))
+    format!("{line}{}", made_by(created_by))
 }
