@@ -95,7 +95,7 @@ fn how(how: &str) -> &str {
     }
 }
 
-/// The instruction behind a layer, with its line where that is known.
+/// The instruction behind a layer.
 fn made_by(created_by: Option<&str>) -> String {
     created_by.map_or_else(
         || "(the image does not say by what)".to_owned(),
@@ -103,7 +103,7 @@ fn made_by(created_by: Option<&str>) -> String {
     )
 }
 
-/// What made a layer, with the line of the Dockerfile where that is known.
+/// The instruction behind a layer, with its line where that is known.
 fn made(line: Option<&str>, created_by: Option<&str>) -> String {
     let line = line.map_or(String::new(), |line| format!("{line}  "));
     format!("{line}{}", made_by(created_by))
