@@ -144,7 +144,7 @@ fn each_file_can_be_fetched_alone() {
         }
     }
     assert_eq!(files[NO_PREFETCH], [0xf]);
-    assert_eq!(files.len(), 7 + 1);
+    assert_eq!(files.len(), 6 + 1);
     // and it is what it was
     let own = before_tar(&layout, &before);
     assert!(gunzip(&blob)[1024..].starts_with(body(&own)), "after the landmark the tar is the old one");
