@@ -3,7 +3,7 @@
 //!
 //!     apt-get install valgrind
 //!     cargo install gungraun-runner --version 0.20.0 --locked
-//!     cargo bench -p plim-index
+//!     cargo bench -p plim-index --bench instructions
 //!
 //! A second run is compared with the one before.
 

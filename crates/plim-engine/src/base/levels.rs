@@ -47,14 +47,13 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
             Some(pending) => Some(pending),
             None => written(self.maker.workspace, level, &key)?.map(Pending::there),
         };
-        let dir = match self.snapshots.get(&key) {
-            Some(dir) => dir,
-            None => {
-                let task = events.start(&format!("base {}", level.recipe().name), None);
-                let made = self.make(level, &key);
-                events.finish(task, "", made.is_err());
-                made?
-            }
+        let dir = if let Some(dir) = self.snapshots.get(&key) {
+            dir
+        } else {
+            let task = events.start(&format!("base {}", level.recipe().name), None);
+            let made = self.make(level, &key);
+            events.finish(task, "", made.is_err());
+            made?
         };
         let layer = match known {
             Some(layer) => layer,

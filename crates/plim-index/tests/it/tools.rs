@@ -80,7 +80,7 @@ fn node_packages_of_a_project_are_those_of_npm_ls() {
     write("node_modules/@s/c/package.json", r#"{"name":"@s/c","version":"0.0.1","dependencies":{"b":"3"}}"#);
     write("packages/w/package.json", r#"{"name":"w","version":"5.0.0"}"#);
     std::os::unix::fs::symlink("../packages/w", dir.path().join("node_modules/w")).unwrap();
-    // what `npm ls --all --json` of npm 10.8 lists of this tree
+    // what `npm ls --all --json` lists of this tree: written by hand, and held against npm where that is installed
     let recorded = [("@s/c", "0.0.1"), ("a", "1.2.0"), ("b", "2.0.0"), ("b", "3.0.0"), ("w", "5.0.0")];
     let recorded: BTreeSet<_> = recorded.map(|(name, version)| (name.to_owned(), version.to_owned())).into();
     assert_eq!(ours(LayerBuilder::new().tree("app", dir.path()), PackageKind::Npm), recorded);
