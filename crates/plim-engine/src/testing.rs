@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::isolation::Isolation;
-use crate::{Config, Host, Workspace};
+use crate::{Config, Host, Sockets, Workspace};
 
 /// An empty store and caches in a temporary directory, without a network.
 pub(crate) struct TestWorkspace {
@@ -26,6 +26,8 @@ impl TestWorkspace {
             ca_bundle: None,
             credentials: Vec::new(),
             certificate_dirs: Vec::new(),
+            docker: Sockets::default(),
+            podman: Sockets::default(),
             proxies: Vec::new(),
             offline: true,
             isolation: Isolation::default(),
