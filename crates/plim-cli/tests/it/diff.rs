@@ -83,7 +83,7 @@ fn json_and_its_schema_name_the_same_fields() {
 fn a_format_that_there_is_not_is_refused_before_the_work() {
     let env = TestEnv::new();
     let failed = env.plim(["diff", "-o", "sarif", "oci:nowhere", "oci:new"]).fails(2);
-    assert!(failed.stderr.contains("text, json or markdown"), "{}", failed.stderr);
+    assert!(failed.stderr.contains("text, json, markdown"), "{}", failed.stderr);
 }
 
 #[test]

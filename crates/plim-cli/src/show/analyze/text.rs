@@ -126,10 +126,25 @@ fn waste_row(out: &mut String, numbers: &str, row: &WasteRow, indent: usize, loo
     let gap = " ".repeat(room.saturating_sub(width(&what)));
     let pad = " ".repeat((indent - 2).saturating_sub(width(numbers)));
     out.push_str(&format!("{ACCENT}{numbers}{ACCENT:#}{pad}{kind:<13}  {what}{gap}  {place}\n"));
-    let hint = fit(&row.hint, LINE - (indent - 2), look.ellipsis());
-    if !hint.is_empty() {
+    for hint in wrap(&row.hint, LINE - (indent - 2)) {
+        let hint = fit(&hint, LINE - (indent - 2), look.ellipsis());
         out.push_str(&format!("{}{DIM}{hint}{DIM:#}\n", " ".repeat(indent - 2)));
     }
+}
+
+/// Breaks a sentence into lines of at most so many columns; a longer word has a line of its own.
+fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn layers(out: &mut String, report: &AnalyzeReport, look: Look) {
