@@ -1,6 +1,5 @@
 //! COPY and ADD.
 
-mod git;
 mod remote;
 
 use std::collections::BTreeMap;
@@ -15,6 +14,7 @@ use plim_oci::{Digest, Hasher};
 use crate::cache::Op;
 use crate::error::BuildError;
 use crate::files::{self, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
+use crate::git::{self, Access, Checkout, Repository};
 use crate::graph::{Origin, Step};
 use crate::request::NamedContext;
 use crate::shared::Shared;
@@ -96,7 +96,7 @@ pub(crate) fn add(building: &mut Building<'_>, number: usize, step: &Step, add: 
         if !alone {
             return Err(building.fail(step, format!("the repository {address} must be the only source"), None));
         }
-        let checkout = git::fetch(building, step, &address, add.keep_git_dir, checksum.as_deref())?;
+        let checkout = fetch_repository(building, step, &address, add.keep_git_dir, checksum.as_deref())?;
         transfer.op.sources = vec![BString::from(".")];
         transfer.op.unpack = Unpack::Never;
         transfer.checkout = Some(checkout.root());
@@ -108,6 +108,32 @@ pub(crate) fn add(building: &mut Building<'_>, number: usize, step: &Step, add: 
         transfer.op.inline.push(file);
     }
     transfer.carry_out(building, number, step)
+}
+
+/// Fetches the repository that an ADD names.
+fn fetch_repository(
+    building: &Building<'_>,
+    step: &Step,
+    address: &str,
+    keep_git_dir: Option<bool>,
+    checksum: Option<&str>,
+) -> Result<Checkout, BuildError> {
+    let fail = |message: String| building.fail(step, message, None);
+    let request = building.shared.request;
+    if request.offline {
+        return Err(fail(format!("{address} cannot be cloned: this build is offline")));
+    }
+    let mut repository = Repository::parse(address).map_err(fail)?;
+    repository.keep_git_dir = keep_git_dir.unwrap_or(repository.keep_git_dir);
+    if let Some(checksum) = checksum {
+        repository.commit = Some(checksum.to_owned());
+    }
+    let access = Access { proxies: request.proxies.clone(), ca_bundle: request.ca_bundle.clone() };
+    let events = building.shared.events;
+    let task = events.start(&format!("fetch {}", repository.url), None);
+    let result = git::fetch(&repository, &access);
+    events.finish(task, if result.is_ok() { "done" } else { "failed" }, result.is_err());
+    result.map_err(|message| building.fail(step, format!("{}: {message}", repository.url), git::hint(&message)))
 }
 
 /// Makes the files of a named context the files of a stage that starts from it.
@@ -217,7 +243,10 @@ impl Transfer {
             op: CopyOp {
                 sources,
                 inline,
-                dest: BString::from(paths::join_destination(&building.config.config.working_dir, &dest)),
+                dest: BString::from(paths::join_destination(
+                    &building.config.config.working_dir,
+                    &building.path_of(dest),
+                )),
                 owner,
                 parents: words.parents,
                 exclude,

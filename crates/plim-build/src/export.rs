@@ -7,8 +7,8 @@ use plim_oci::{Digest, Image, Layer, Reference};
 
 use crate::cache::LayerRecord;
 use crate::error::BuildError;
-use crate::graph::Plan;
 use crate::history;
+use crate::paths;
 use crate::shared::Shared;
 use crate::snapshot::{Chain, LayerOptions, View, layer_from_dir};
 use crate::stack::Stack;
@@ -124,19 +124,24 @@ pub(crate) fn image(shared: &Shared<'_>, target: &Finished) -> Result<Image, Bui
     let mut layers = target.stack.base_layers(shared.plan)?;
     layers.append(&mut own);
     let mut config = target.config.clone();
-    config.created = Some(history::time(target.epoch));
+    let asked = shared.request.created.filter(|_| shared.globals.epoch.is_none());
+    config.created = Some(history::time(asked.unwrap_or(target.epoch)));
     config.config.labels.extend(shared.request.labels.iter().cloned());
-    Ok(plim_oci::write::image(&shared.state.store, &config, &layers, &annotations(shared.plan, target)?)?)
+    if config.os == paths::WINDOWS {
+        config.config.working_dir = paths::to_windows(&config.config.working_dir);
+    }
+    Ok(plim_oci::write::image(&shared.state.store, &config, &layers, &annotations(shared, target)?)?)
 }
 
-/// Says what the image stands on, so that tools can tell when the base has news.
-fn annotations(plan: &Plan, target: &Finished) -> Result<BTreeMap<String, String>, BuildError> {
+/// Says what the image stands on, so that tools can tell when the base has news, and what the user wants said.
+fn annotations(shared: &Shared<'_>, target: &Finished) -> Result<BTreeMap<String, String>, BuildError> {
     let mut annotations = BTreeMap::new();
     if let Some((name, base)) = &target.root {
-        let image = base.image().map_err(|source| plan.image_failed(name, source))?;
+        let image = base.image().map_err(|source| shared.plan.image_failed(name, source))?;
         let name = name.parse::<Reference>().map_or_else(|_| name.clone(), |reference| reference.to_string());
         annotations.insert(BASE_NAME.to_owned(), name);
         annotations.insert(BASE_DIGEST.to_owned(), image.descriptor.digest.to_string());
     }
+    annotations.extend(shared.request.annotations.iter().cloned());
     Ok(annotations)
 }

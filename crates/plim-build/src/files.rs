@@ -21,6 +21,7 @@ mod place;
 mod select;
 
 pub use apply::{Applied, apply, make_dir, write_layer};
+pub(crate) use archive::is_archive;
 pub use cache::FileDigests;
 pub use error::FilesError;
 pub use operation::{CopyOp, Inline, InlineContent, Source, Unpack};

@@ -18,6 +18,8 @@ use crate::{copy, history, paths, snapshot};
 
 /// The shell of Linux images that name none.
 const DEFAULT_SHELL: [&str; 2] = ["/bin/sh", "-c"];
+/// The shell of Windows images that name none.
+const WINDOWS_SHELL: [&str; 3] = ["cmd", "/S", "/C"];
 
 /// Carries out an instruction that changes nothing but the configuration.
 pub(crate) fn metadata(building: &mut Building<'_>, step: &Step) -> Result<(), BuildError> {
@@ -50,7 +52,7 @@ pub(crate) fn metadata(building: &mut Building<'_>, step: &Step) -> Result<(), B
 
 /// Carries out WORKDIR: always a step of its own, even where the directory is there already.
 pub(crate) fn workdir(building: &mut Building<'_>, number: usize, step: &Step, path: &str) -> Result<(), BuildError> {
-    let path = building.expand(step, path)?;
+    let path = building.path_of(building.expand(step, path)?);
     let path = paths::join(&building.config.config.working_dir, &path);
     building.config.config.working_dir.clone_from(&path);
     let title = format!("WORKDIR {path}");
@@ -110,6 +112,7 @@ fn snapshot_dir(
 pub(crate) fn with_shell(building: &Building<'_>, text: &str) -> Vec<String> {
     let mut words = match &building.config.config.shell {
         Some(shell) if !shell.is_empty() => shell.clone(),
+        _ if building.stage.platform.os == paths::WINDOWS => WINDOWS_SHELL.map(str::to_owned).to_vec(),
         _ => DEFAULT_SHELL.map(str::to_owned).to_vec(),
     };
     words.push(text.to_owned());

@@ -6,13 +6,16 @@
 //! was written for it is not written again, so building twice reads no content.
 
 pub mod files;
+pub mod git;
 pub mod snapshot;
 
 mod base;
 mod cache;
+mod context;
 mod copy;
 mod error;
 mod export;
+mod flat;
 mod graph;
 mod history;
 mod instruction;
@@ -28,6 +31,7 @@ mod stage;
 mod state;
 
 pub use base::{Base, BaseError, BaseSource, LateImage, NoBases};
+pub use context::{is_archive, unpack_context};
 pub use error::{BuildError, ErrorKind};
 pub use plim_sandbox::{Isolation, Network, Secret};
 pub use report::{BaseReport, Built, Miss, StepReport, Warning};

@@ -32,6 +32,22 @@ pub(crate) fn join_destination(base: &str, path: &str) -> String {
     joined
 }
 
+/// The name of Windows in platforms.
+pub(crate) const WINDOWS: &str = "windows";
+
+/// Returns a path of Windows in the form that the paths of layers have: without the drive, with slashes.
+pub(crate) fn of_windows(path: &str) -> String {
+    let bytes = path.as_bytes();
+    let has_drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
+    let path = if has_drive { &path[2..] } else { path };
+    path.replace('\\', "/")
+}
+
+/// Returns a clean path as the configuration of an image for Windows has it.
+pub(crate) fn to_windows(path: &str) -> String {
+    path.replace('/', "\\")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +60,14 @@ mod tests {
         assert_eq!(join("/app", "src"), "/app/src");
         assert_eq!(join("/app", "../x"), "/x");
         assert_eq!(join("/app", "/x"), "/x");
+    }
+
+    #[test]
+    fn paths_of_windows_lose_their_drive() {
+        assert_eq!(of_windows("C:\\app\\bin"), "/app/bin");
+        assert_eq!(of_windows("bin"), "bin");
+        assert_eq!(of_windows("c:"), "");
+        assert_eq!(to_windows("/app/bin"), "\\app\\bin");
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Request {
     pub build_args: Vec<(String, String)>,
     /// `--label`: labels of the final image, over those of the Dockerfile.
     pub labels: Vec<(String, String)>,
+    /// Annotations of the image's manifest, over those that plim writes.
+    pub annotations: Vec<(String, String)>,
     /// The stage to build; `None` is the last one.
     pub target: Option<String>,
     /// What `RUN --mount=type=secret` may ask for.
@@ -32,6 +34,8 @@ pub struct Request {
     pub named_contexts: Vec<(String, NamedContext)>,
     /// Do every step again, whatever the cache holds.
     pub no_cache: bool,
+    /// Do the steps of these stages again, by name or number, and those that stand on them.
+    pub no_cache_stages: Vec<String>,
     /// What keeps RUN steps apart from the machine; no part of keys, because the results are the same.
     pub isolation: Isolation,
     /// The network of RUN steps that do not name one.
@@ -50,6 +54,9 @@ pub struct Request {
     /// given as a build argument, else the time the base image was made. When it is set here, RUN steps
     /// see it as `SOURCE_DATE_EPOCH`.
     pub epoch: Option<i64>,
+    /// Seconds since 1970 that the configuration gives as the time of the image, where no epoch is asked for: that of the
+    /// last commit, say. Files do not get it, so layers that do not change keep their digests. `None`: the epoch.
+    pub created: Option<i64>,
     /// How layers are compressed.
     pub compression: Compression,
     /// `name`, `address` lines for `/etc/hosts` of RUN steps.
@@ -68,10 +75,12 @@ impl Request {
             ignore: None,
             build_args: Vec::new(),
             labels: Vec::new(),
+            annotations: Vec::new(),
             target: None,
             secrets: Vec::new(),
             named_contexts: Vec::new(),
             no_cache: false,
+            no_cache_stages: Vec::new(),
             isolation: Isolation::Namespaces,
             network: Network::Host,
             offline: false,
@@ -79,6 +88,7 @@ impl Request {
             proxies: Vec::new(),
             platform: Platform::host(),
             epoch: None,
+            created: None,
             compression: Compression::default(),
             extra_hosts: Vec::new(),
             jobs: 0,

@@ -135,7 +135,7 @@ fn build_all(shared: &Shared<'_>) -> Result<Done, BuildError> {
     })?;
     let target = results[shared.plan.target].get().ok_or(BuildError::Cancelled)?;
     let image = export::image(shared, target)?;
-    Ok(Done { image, root: Root::new(&target.stack), steps: reports(shared, &results) })
+    Ok(Done { image, root: Root::new(&target.stack, target.epoch), steps: reports(shared, &results) })
 }
 
 fn reports(shared: &Shared<'_>, results: &[OnceLock<Finished>]) -> Vec<StepReport> {

@@ -9,7 +9,7 @@ use crate::cache::{Journal, Op, StepCache};
 use crate::error::BuildError;
 use crate::export::LayerTable;
 use crate::files::FileDigests;
-use crate::graph::Plan;
+use crate::graph::{Plan, Stage};
 use crate::report::Warning;
 use crate::request::Request;
 use crate::run::Trust;
@@ -43,8 +43,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) layers: LayerTable,
     /// What steps need to trust the user's certificate authorities.
     pub(crate) trust: Trust,
-    /// Makes the results of this build its own when the cache is switched off.
-    pub(crate) nonce: Option<Digest>,
+    /// Makes the results of this build its own where the cache is switched off.
+    nonce: Digest,
     /// What looked wrong so far.
     pub(crate) warnings: Mutex<Vec<Warning>>,
     stop: AtomicBool,
@@ -77,11 +77,17 @@ impl<'a> Shared<'a> {
             journal: Journal::load(&state.cache, &request.context.root, &request.dockerfile_name),
             layers: LayerTable::default(),
             trust: Trust::load(request)?,
-            nonce: request.no_cache.then(fresh),
+            nonce: fresh(),
             warnings: Mutex::new(warnings),
             stop: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         })
+    }
+
+    /// Returns what makes the results of a stage this build's own, if the cache is switched off for it.
+    pub(crate) fn nonce_of(&self, stage: &Stage) -> Option<&Digest> {
+        let named = |name: &String| name.eq_ignore_ascii_case(&stage.label);
+        (self.request.no_cache || self.request.no_cache_stages.iter().any(named)).then_some(&self.nonce)
     }
 
     /// Adds a warning, once.

@@ -8,6 +8,7 @@
 mod bytecode;
 mod chain;
 mod difference;
+mod export;
 mod extract;
 mod layer;
 mod marks;
@@ -23,6 +24,7 @@ pub(crate) mod write;
 pub(crate) mod xattrs;
 
 pub use chain::{Chain, chain_id};
+pub use export::{Ownership, export_dir};
 pub use layer::{LayerOptions, layer_from_dir, settle};
 pub use node::Node;
 pub use store::{Draft, Snapshots};

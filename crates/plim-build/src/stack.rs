@@ -139,11 +139,29 @@ impl Bottom {
 #[derive(Debug, Clone)]
 pub struct Root {
     stack: Stack,
+    epoch: i64,
 }
 
 impl Root {
-    pub(crate) fn new(stack: &Stack) -> Self {
-        Self { stack: stack.clone() }
+    pub(crate) fn new(stack: &Stack, epoch: i64) -> Self {
+        Self { stack: stack.clone(), epoch }
+    }
+
+    /// Seconds since 1970 that nothing in it is newer than.
+    pub fn epoch(&self) -> i64 {
+        self.epoch
+    }
+
+    /// Number of layers that the steps made.
+    pub fn own_layers(&self) -> usize {
+        self.stack.layers.len()
+    }
+
+    /// Returns the directories of the image that the build started from.
+    pub(crate) fn base_chain(&self, state: &State, events: &dyn Events) -> Result<Chain, BuildError> {
+        let snapshots =
+            Snapshots::open(&state.snapshots).map_err(|source| BuildError::layers("open the snapshots", source))?;
+        self.stack.directories(0, &snapshots, &state.store, events)
     }
 
     /// Returns the directories, to start the image without unpacking its layers again. A base that no step

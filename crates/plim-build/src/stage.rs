@@ -159,8 +159,11 @@ impl<'a> Building<'a> {
             self.config.variant.clone_from(&platform.variant);
         }
         let config = &mut self.config.config;
-        if platform.os != "windows" && Vars::of_env(&config.env).get("PATH").is_none() {
+        if platform.os != paths::WINDOWS && Vars::of_env(&config.env).get("PATH").is_none() {
             config.env.push(DEFAULT_PATH.to_owned());
+        }
+        if platform.os == paths::WINDOWS {
+            config.working_dir = paths::of_windows(&config.working_dir);
         }
         if !config.working_dir.is_empty() {
             config.working_dir = paths::clean(&config.working_dir);
@@ -214,6 +217,11 @@ impl<'a> Building<'a> {
             self.shared.warn(step.line, format!("variable `{name}` is not set and becomes nothing"));
         }
         Ok(expanded)
+    }
+
+    /// Returns a path of the image with slashes, whatever the system that the image is for writes.
+    pub(crate) fn path_of(&self, path: String) -> String {
+        if self.stage.platform.os == paths::WINDOWS { paths::of_windows(&path) } else { path }
     }
 
     /// Returns the epoch of the stage that a step reads; what is newer there was made by this build.

@@ -1,14 +1,16 @@
 //! `plim build`: a Dockerfile and a context become an image in the store.
 
+mod context;
+mod output;
+
 use camino::{Utf8Path, Utf8PathBuf};
+pub use output::{ImageOutput, Sink};
 pub use plim_build::Network;
 use plim_build::{Built, NamedContext, Request, Secret, SecretSpec, StepReport};
 use plim_dockerfile::ignore::Patterns;
-use plim_oci::archive;
 use plim_oci::compress::Compression;
-use plim_oci::layout::Layout;
 use plim_oci::reference::Reference;
-use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Image, Index, Platform, copy, media_type};
+use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Index, Platform, media_type};
 use serde::Serialize;
 
 use crate::base::Maker;
@@ -18,8 +20,8 @@ use crate::{Config, Failure, Kind, Workspace, housekeeping};
 /// What `plim build` is asked to do.
 #[derive(Debug)]
 pub struct BuildRequest {
-    /// The context's folder.
-    pub context: Utf8PathBuf,
+    /// The context: a folder, the address of a repository or archive, or `-` for an archive on standard input.
+    pub context: String,
     /// The Dockerfile.
     pub dockerfile: DockerfileSource,
     /// Names of the image in the store.
@@ -30,12 +32,18 @@ pub struct BuildRequest {
     pub build_args: Vec<(String, String)>,
     /// Labels over those of the Dockerfile.
     pub labels: Vec<(String, String)>,
+    /// Annotations of the manifests.
+    pub annotations: Vec<(String, String)>,
     /// Secrets by id.
     pub secrets: Vec<(String, Vec<u8>)>,
     /// Further contexts by name: a folder, `store:REF`, `docker-image://REF`, `oci:DIR`.
     pub contexts: Vec<(String, String)>,
     /// Do every step again.
     pub no_cache: bool,
+    /// Do the steps of these stages again.
+    pub no_cache_stages: Vec<String>,
+    /// One layer in the place of all that the steps made.
+    pub squash: bool,
     /// `os/arch[/variant]` each; none is this machine's, several make an index.
     pub platforms: Vec<String>,
     /// How layers are compressed: `gzip[:N]`, `zstd[:N]`, `none`.
@@ -86,17 +94,6 @@ pub enum DockerfileSource {
     },
 }
 
-/// A file that the image is written to besides the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ImageOutput {
-    /// An OCI layout in one tar.
-    OciArchive(Utf8PathBuf),
-    /// An OCI layout.
-    OciLayout(Utf8PathBuf),
-    /// What `docker load` reads.
-    DockerArchive(Utf8PathBuf),
-}
-
 /// What `plim build` did.
 #[derive(Debug, Serialize)]
 pub struct BuildReport {
@@ -108,6 +105,10 @@ pub struct BuildReport {
     pub compressed_bytes: u64,
     /// Number of its layers.
     pub layers: usize,
+    /// The manifest's, or index', descriptor.
+    pub descriptor: Descriptor,
+    /// Digest of the configuration; none for several platforms.
+    pub config_digest: Option<Digest>,
     /// The steps that touched files.
     pub steps: Vec<StepReport>,
 }
@@ -127,40 +128,53 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
                 .map_err(|error| Failure::tool(error).hint("--platform takes os/architecture, such as linux/arm64"))
         })
         .collect::<Result<Vec<_>, _>>()?;
+    let platforms = if platforms.is_empty() { vec![Platform::host()] } else { platforms };
+    output::check(&request.outputs, &tags, platforms.len())?;
+    let context = context::open(workspace, &request.context, events)?;
     let (mut images, mut steps) = (Vec::new(), Vec::new());
-    for platform in if platforms.is_empty() { vec![Platform::host()] } else { platforms } {
-        let mut build = prepare(workspace, request)?;
+    for platform in platforms {
+        let mut build = prepare(workspace, request, &context)?;
         build.platform = platform.clone();
-        let (built, _) = execute(workspace, &build, &request.options, events)?;
-        images.push((platform, built.image));
-        steps.extend(built.steps);
+        let compression = build.compression;
+        let (mut built, _) = execute(workspace, &build, &request.options, events)?;
+        if request.squash {
+            output::squash(workspace, &mut built, compression, events)?;
+        }
+        steps.append(&mut built.steps);
+        images.push((platform, built));
     }
     let root = root(workspace, &images)?;
     for tag in &tags {
         workspace.store.tag(&tag.to_string(), &root)?;
     }
+    let product = output::Product { root: &root, images: &images, tags: &tags };
     for output in &request.outputs {
-        write_output(workspace, &root, &images, output, tags.first(), events)?;
+        output::write(workspace, &product, output, events)?;
     }
     housekeeping::tidy(workspace, events);
-    let layers: Vec<_> = images.iter().flat_map(|(_, image)| &image.layers).collect();
+    let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {
-        digest: root.digest,
+        digest: root.digest.clone(),
         tags: tags.iter().map(ToString::to_string).collect(),
         compressed_bytes: layers.iter().map(|layer| layer.descriptor.size).sum(),
         layers: layers.len(),
+        config_digest: match images.as_slice() {
+            [(_, built)] => Some(built.image.manifest.config.digest.clone()),
+            _ => None,
+        },
+        descriptor: root,
         steps,
     })
 }
 
 /// The one image, or an index of several.
-fn root(workspace: &Workspace, images: &[(Platform, Image)]) -> Result<Descriptor, Failure> {
-    if let [(_, image)] = images {
-        return Ok(image.descriptor.clone());
+fn root(workspace: &Workspace, images: &[(Platform, Built)]) -> Result<Descriptor, Failure> {
+    if let [(_, built)] = images {
+        return Ok(built.image.descriptor.clone());
     }
     let manifests = images
         .iter()
-        .map(|(platform, image)| Descriptor { platform: Some(platform.clone()), ..image.descriptor.clone() })
+        .map(|(platform, built)| Descriptor { platform: Some(platform.clone()), ..built.image.descriptor.clone() })
         .collect();
     let index = serde_json::to_vec(&Index { manifests, ..Index::default() })
         .map_err(|error| Failure::caused("failed to write the index", &error))?;
@@ -168,19 +182,32 @@ fn root(workspace: &Workspace, images: &[(Platform, Image)]) -> Result<Descripto
 }
 
 /// Turns what the user asked for into what the builder takes.
-fn prepare(workspace: &Workspace, request: &BuildRequest) -> Result<Request, Failure> {
-    let root = request.context.canonicalize_utf8().map_err(|error| {
-        Failure::caused(format!("failed to open the build context {}", request.context), &error)
-            .hint("the last argument of `plim build` is the folder whose files COPY can use")
-    })?;
-    if !root.is_dir() {
-        return Err(Failure::tool(format!("the build context {root} is no folder"))
-            .hint("give the folder, and the Dockerfile with -f"));
-    }
-    let dockerfile = read_dockerfile(&root, &request.dockerfile)?;
-    let mut build = Request::new(root.into(), dockerfile.text);
+fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Opened) -> Result<Request, Failure> {
+    let root = &context.root;
+    let dockerfile = match (&request.dockerfile, &context.dockerfile) {
+        // the Dockerfile is all there is
+        (DockerfileSource::Default, Some(text)) => {
+            DockerfileText { text: text.clone(), name: "Dockerfile".to_owned(), ignore: None }
+        }
+        (DockerfileSource::File(path), _) if context.fetched => {
+            let inside = root.join(path.as_str().trim_start_matches('/'));
+            let real = inside.canonicalize_utf8().map_err(|error| {
+                Failure::caused(format!("failed to read {path} of the build context"), &error)
+                    .hint("-f names a file in the context when that is fetched or read from standard input")
+            })?;
+            if !real.starts_with(root) {
+                return Err(Failure::tool(format!("{path} lies outside of the build context")));
+            }
+            read_dockerfile(root, &DockerfileSource::File(real))?
+        }
+        (source, _) => read_dockerfile(root, source)?,
+    };
+    let mut build = Request::new(root.clone().into(), dockerfile.text);
     build.dockerfile_name = dockerfile.name;
     build.ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    build.created = context.committed;
+    build.annotations.clone_from(&request.annotations);
+    build.no_cache_stages.clone_from(&request.no_cache_stages);
     build.build_args.clone_from(&request.build_args);
     build.labels.clone_from(&request.labels);
     build.target.clone_from(&request.target);
@@ -327,6 +354,13 @@ fn named_context(place: &str) -> Result<NamedContext, Failure> {
     if let Some(image) = place.strip_prefix("docker-image://") {
         return Ok(NamedContext::Image(image.to_owned()));
     }
+    if let Some(layout) = place.strip_prefix("oci-layout://") {
+        if layout.contains('@') {
+            return Err(Failure::tool(format!("{place}: a digest does not choose an image of a layout"))
+                .hint("write oci-layout://FOLDER:TAG"));
+        }
+        return Ok(NamedContext::Image(format!("oci:{layout}")));
+    }
     if place.starts_with("store:") || place.starts_with("oci:") || place == "scratch" {
         return Ok(NamedContext::Image(place.to_owned()));
     }
@@ -340,39 +374,7 @@ fn named_context(place: &str) -> Result<NamedContext, Failure> {
     Ok(NamedContext::Dir { root: root.into(), ignore })
 }
 
-/// Writes an image or index of the store to a file or layout.
-fn write_output(
-    workspace: &Workspace,
-    root: &Descriptor,
-    images: &[(Platform, Image)],
-    output: &ImageOutput,
-    name: Option<&Reference>,
-    events: &dyn Events,
-) -> Result<(), Failure> {
-    match output {
-        ImageOutput::OciLayout(dir) => {
-            let layout = Layout::create(dir)?;
-            copy::copy(&workspace.store, &layout, root, copy::Options::default(), events)?;
-            layout.tag(name.and_then(Reference::tag).unwrap_or("latest"), root)?;
-        }
-        ImageOutput::OciArchive(file) => {
-            let tag = name.and_then(Reference::tag);
-            write_file(file, |out| Ok(archive::write_oci(&workspace.store, root, tag, out)?))?;
-        }
-        ImageOutput::DockerArchive(file) => {
-            let [(_, image)] = images else {
-                return Err(
-                    Failure::tool("a docker archive holds one platform").hint("--output type=oci holds several")
-                );
-            };
-            let names: Vec<Reference> = name.cloned().into_iter().collect();
-            write_file(file, |out| Ok(archive::write_docker(&workspace.store, image, &names, out)?))?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes an archive by way of a temporary name; `-` is not taken, since standard output carries the digest.
+/// Writes an archive by way of a temporary name.
 pub(crate) fn write_file(
     path: &Utf8Path,
     content: impl FnOnce(&mut dyn std::io::Write) -> Result<(), Failure>,

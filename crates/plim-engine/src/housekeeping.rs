@@ -63,9 +63,11 @@ pub(crate) fn sweep_begun(dir: &Utf8Path, depth: Depth) {
         let begun = entry.file_name().starts_with(".tmp") || entry.file_name().starts_with("tmp-");
         let done = match (begun && !is_young(&metadata), metadata.is_dir()) {
             (true, false) => std::fs::remove_file(path),
+            // a build context of a process that is gone
+            (true, true) if is_in(path, "contexts") => std::fs::remove_dir_all(path),
             // only the directory of a cache that was about to be made, which is empty
             (true, true) => std::fs::remove_dir(path),
-            (false, true) if depth == Depth::All && !is_cache_of_steps(path) => {
+            (false, true) if depth == Depth::All && !is_cache_of_steps(path) && !is_in(path, "contexts") => {
                 sweep_begun(path, depth);
                 Ok(())
             }
@@ -143,7 +145,11 @@ fn size_and_use(path: &Utf8Path) -> (u64, SystemTime) {
 
 /// `mounts/NAME.NUMBER`, whose content is none of plim's.
 fn is_cache_of_steps(path: &Utf8Path) -> bool {
-    path.parent().and_then(Utf8Path::file_name) == Some("mounts")
+    is_in(path, "mounts")
+}
+
+fn is_in(path: &Utf8Path, folder: &str) -> bool {
+    path.parent().and_then(Utf8Path::file_name) == Some(folder)
 }
 
 fn is_young(metadata: &std::fs::Metadata) -> bool {

@@ -51,8 +51,17 @@ impl ImageConfig {
             config: ContainerConfig::default(),
             rootfs: RootFs::default(),
             history: Vec::new(),
-            extra: Map::new(),
+            extra: platform
+                .os_version
+                .iter()
+                .map(|version| ("os.version".to_owned(), Value::String(version.clone())))
+                .collect(),
         }
+    }
+
+    /// Returns `os.version`, which Windows images have.
+    pub fn os_version(&self) -> Option<&str> {
+        self.extra.get("os.version").and_then(Value::as_str)
     }
 }
 

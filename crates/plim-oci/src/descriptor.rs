@@ -79,8 +79,12 @@ impl Platform {
 }
 
 impl fmt::Display for Platform {
+    /// Writes `os[(version)]/arch[/variant]`, which [`FromStr`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.os_version {
+            Some(version) => write!(f, "{}({version})/{}", self.os, self.architecture)?,
+            None => write!(f, "{}/{}", self.os, self.architecture)?,
+        }
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),

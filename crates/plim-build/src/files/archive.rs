@@ -44,6 +44,13 @@ pub(super) fn detect(content: &Content) -> io::Result<Option<Format>> {
     Ok(filled.is_ok_and(|count| count == BLOCK && is_header(&block)).then_some(format))
 }
 
+/// Says whether a file is a tar archive.
+pub(crate) fn is_archive(file: &Path) -> io::Result<bool> {
+    let file = File::open(file)?;
+    let size = file.metadata()?.len();
+    detect(&Content::Slice { file: Arc::new(file), offset: 0, size }).map(|format| format.is_some())
+}
+
 /// Lays an archive down in a directory. Owners, modes and times are the archive's, unless the step names an
 /// owner; symbolic links of the archive are followed inside the directory only.
 pub(super) fn unpack(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use plim_dockerfile::words::{Lexer, NoEnv};
+use plim_dockerfile::words::Lexer;
 use plim_dockerfile::{Dockerfile, ErrorKind, From, Instruction, Kind, ParseError, Span};
 use plim_oci::{Events, Platform};
 
@@ -30,10 +30,13 @@ pub(crate) fn plan(
     if stages.is_empty() {
         return Err(no_stage(request));
     }
+    let scope = (globals, Lexer::new(dockerfile.escape));
     for index in 0..stages.len() {
         let steps = std::mem::take(&mut stages[index].steps);
-        let steps =
-            steps.into_iter().map(|step| with_origins(step, &names, &stages, index)).collect::<Result<_, _>>()?;
+        let steps = steps
+            .into_iter()
+            .map(|step| with_origins(step, &names, &stages, index, scope))
+            .collect::<Result<_, _>>()?;
         stages[index].steps = steps;
     }
     let target = find_target(request.target.as_deref(), &stages)?;
@@ -56,13 +59,21 @@ pub(crate) fn plan(
             let mut steps = Vec::new();
             for expression in triggers {
                 let step = read_trigger(&expression, &stages[index])?;
-                steps.push(with_origins(step, &names, &stages, index)?);
+                steps.push(with_origins(step, &names, &stages, index, scope)?);
             }
             steps.append(&mut stages[index].steps);
             stages[index].steps = steps;
         }
     };
     warn_platforms(&stages, &needed, &images, warnings);
+    for name in &request.no_cache_stages {
+        if !stages.iter().any(|stage| stage.label.eq_ignore_ascii_case(name)) {
+            warnings.push(Warning {
+                line: 0,
+                message: format!("no stage is called `{name}`, whose steps are to be done again"),
+            });
+        }
+    }
     let mut exported = BTreeSet::from([target]);
     let mut index = target;
     while let Origin::Stage(base) = stages[index].base {
@@ -170,8 +181,15 @@ fn read_stage(
     })
 }
 
-/// Resolves the `from` of a COPY or of each mount of a RUN.
-fn with_origins(mut step: Step, names: &Names<'_>, stages: &[Stage], index: usize) -> Result<Step, BuildError> {
+/// Resolves the `from` of a COPY or of each mount of a RUN. Other than for BuildKit it may use the arguments of the global
+/// scope, as FROM does; those of the stage are not known before it is built.
+fn with_origins(
+    mut step: Step,
+    names: &Names<'_>,
+    stages: &[Stage],
+    index: usize,
+    (globals, lexer): (&Globals, Lexer),
+) -> Result<Step, BuildError> {
     let stage = &stages[index];
     let resolve = |name: &str, what: &str| {
         let fail = |message: String, hint: Option<String>| BuildError::Instruction {
@@ -181,15 +199,19 @@ fn with_origins(mut step: Step, names: &Names<'_>, stages: &[Stage], index: usiz
             message,
             hint,
         };
-        let plain = Lexer::new('\\').process_word(name, &NoEnv).is_ok_and(|expanded| expanded.text == name);
-        if !plain {
+        let expanded =
+            lexer.process_word(name, globals.vars()).map_err(|error| fail(error.to_string(), error.hint()))?;
+        if let Some(unset) = expanded.unmatched.iter().next() {
             return Err(fail(
-                format!("{what} cannot hold a variable"),
-                Some("define a stage for it, `FROM $NAME AS name`, and name that stage here".to_owned()),
+                format!("{what} uses `{unset}`, which no ARG before the first FROM gives a value"),
+                Some(format!("write `ARG {unset}=NAME` before the first FROM, or give it with --build-arg there")),
             ));
         }
+        if expanded.text.is_empty() {
+            return Err(fail(format!("{what} is empty"), None));
+        }
         let origin = names
-            .from(name, stages, &stage.platform)
+            .from(&expanded.text, stages, &stage.platform)
             .map_err(|number| fail(format!("there is no stage number {number}"), None))?;
         match origin {
             Origin::Stage(other) if other >= index => Err(fail(

@@ -149,7 +149,7 @@ impl Building<'_> {
         if let Some(snapshot) = self.known(digest) {
             return Ok(Settled { snapshot, miss: None });
         }
-        let miss = match &shared.nonce {
+        let miss = match shared.nonce_of(self.stage) {
             Some(_) => Miss::NoCache,
             None => shared.journal.explain(place, key),
         };
@@ -160,7 +160,7 @@ impl Building<'_> {
 
     /// Returns the snapshot that answers a key, if it is still there and the cache may be used.
     fn known(&self, key: &Digest) -> Option<Digest> {
-        if self.shared.nonce.is_some() {
+        if self.shared.nonce_of(self.stage).is_some() {
             return None;
         }
         self.shared.cache.get(key).filter(|snapshot| self.shared.snapshots.get(snapshot).is_some())
@@ -171,7 +171,7 @@ impl Building<'_> {
         let failed = |source| BuildError::layers(format!("keep the result of {}", work.title), source);
         let draft = snapshots.begin().map_err(failed)?;
         (work.execute)(&draft, task)?;
-        let snapshot = match &self.shared.nonce {
+        let snapshot = match self.shared.nonce_of(self.stage) {
             None => key.clone(),
             Some(nonce) => {
                 let mut op = Op::new("uncached");

@@ -9,16 +9,20 @@ const EXAMPLES: &str = "\x1b[1mExamples:\x1b[0m
   plim build -t shop:1 .                                         into the local store
   plim build --output type=oci,dest=shop.tar .                   an OCI archive
   plim build --secret id=token,env=TOKEN -t shop:1 .             a secret that stays out of every layer
-  plim build --build-context docs=../docs --target web -t web .  a second context, one stage";
+  plim build --build-context docs=../docs --target web -t web .  a second context, one stage
+  plim build --output site --target export .                     the files of a stage, in a folder
+  plim build --push -t registry.example/shop:1 .                 into the store and the registry
+  git archive HEAD | plim build -t shop:1 -                      a context from standard input";
 
 /// Build an image from a Dockerfile, without a daemon.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_field_names, reason = "the flags have the names that users know")]
 pub(crate) struct Build {
-    /// The build context: a folder.
+    /// The build context: a folder, a repository (URL.git#REF:FOLDER), the address of an archive, or `-` for an archive or
+    /// a Dockerfile on standard input.
     #[arg(value_name = "CONTEXT", default_value = ".")]
-    pub(crate) context: Utf8PathBuf,
+    pub(crate) context: String,
     /// The Dockerfile; `-` reads standard input [default: CONTEXT/Dockerfile].
     #[arg(short = 'f', long, value_name = "FILE")]
     pub(crate) file: Option<Utf8PathBuf>,
@@ -34,27 +38,43 @@ pub(crate) struct Build {
     /// Label of the image; may be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) label: Vec<String>,
+    /// Annotation of the image's manifest; may be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) annotation: Vec<String>,
     /// Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE.
     #[arg(long, value_name = "SPEC")]
     pub(crate) secret: Vec<String>,
-    /// A further context for COPY --from=NAME: a folder, store:REF or oci:DIR.
+    /// A further context for FROM and COPY --from=NAME: a folder, docker-image://REF, oci-layout://FOLDER, store:REF.
     #[arg(long, value_name = "NAME=PLACE")]
     pub(crate) build_context: Vec<String>,
     /// Ignore what earlier builds left.
     #[arg(long, overrides_with = "no_cache")]
     pub(crate) no_cache: bool,
+    /// Do the steps of this stage again, and those that stand on them; may be repeated.
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    pub(crate) no_cache_filter: Vec<String>,
+    /// Put one layer in the place of all that the steps make; those of the base stay.
+    #[arg(long)]
+    pub(crate) squash: bool,
     /// Platforms of the image, with commas; only that of this machine can execute RUN. Several make an index.
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',', env = "PLIM_PLATFORM")]
     pub(crate) platform: Vec<String>,
-    /// Write the image: type=oci,dest=FILE | type=oci,tar=false,dest=DIR | type=docker,dest=FILE.
-    #[arg(long, value_name = "SPEC")]
+    /// Write the result, besides to the store; may be repeated: FOLDER for its files, type=local|tar|oci|docker,dest=PLACE
+    /// (`-` is standard output), type=oci,tar=false,dest=FOLDER, type=registry,name=REF, type=image,name=REF,push=true.
+    #[arg(short, long, value_name = "SPEC")]
     pub(crate) output: Vec<String>,
+    /// Push the image under its names: --output type=registry.
+    #[arg(long)]
+    pub(crate) push: bool,
     /// Layer compression: gzip, gzip:LEVEL, zstd, zstd:LEVEL, none.
     #[arg(long, value_name = "KIND", default_value = "gzip")]
     pub(crate) compression: String,
     /// Write the image's digest to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) iidfile: Option<Utf8PathBuf>,
+    /// Write digests, names and the descriptor as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) metadata_file: Option<Utf8PathBuf>,
     /// Extra line of /etc/hosts in RUN steps: NAME:ADDRESS.
     #[arg(long, value_name = "NAME:ADDRESS")]
     pub(crate) add_host: Vec<String>,

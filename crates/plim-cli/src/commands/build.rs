@@ -2,8 +2,9 @@
 
 use std::io::Read as _;
 
+use camino::Utf8Path;
 use plim_engine::Failure;
-use plim_engine::build::{self, BuildRequest, DockerfileSource};
+use plim_engine::build::{self, BuildReport, BuildRequest, DockerfileSource, ImageOutput};
 
 use super::{Context, build_options, parse};
 use crate::Outcome;
@@ -26,26 +27,50 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
     };
     let pairs =
         |flag: &str, texts: &[String]| texts.iter().map(|text| parse::pair(flag, text)).collect::<Result<Vec<_>, _>>();
+    let mut outputs = Vec::new();
+    let mut tags = args.tag.clone();
+    for text in &args.output {
+        let (output, name) = parse::output(text)?;
+        outputs.push(output);
+        tags.extend(name);
+    }
+    if args.push {
+        outputs.push(ImageOutput::Registry(Vec::new()));
+    }
+    if args.context == "-" && args.file.as_ref().is_some_and(|file| file == "-") {
+        return Err(Failure::tool("the context and the Dockerfile cannot both come from standard input"));
+    }
+    let to_stdout = outputs.iter().any(ImageOutput::takes_stdout);
     let request = BuildRequest {
         context: args.context.clone(),
         dockerfile,
-        tags: args.tag.clone(),
+        tags,
         target: args.target.clone(),
         build_args: parse::build_args(&args.build_arg)?,
         labels: pairs("label", &args.label)?,
+        annotations: pairs("annotation", &args.annotation)?,
         secrets: args.secret.iter().map(|text| parse::secret(text)).collect::<Result<_, _>>()?,
         contexts: pairs("build-context", &args.build_context)?,
         no_cache: args.no_cache,
+        no_cache_stages: args.no_cache_filter.clone(),
+        squash: args.squash,
         platforms: args.platform.clone(),
         compression: args.compression.clone(),
-        outputs: args.output.iter().map(|text| parse::output(text)).collect::<Result<_, _>>()?,
+        outputs,
         extra_hosts: args.add_host.iter().map(|text| parse::extra_host(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
     };
-    let workspace = context.workshop(&args.context, &args.isolation)?;
+    // the configuration is that of the project, which an address has none of
+    let project = Utf8Path::new(&args.context);
+    let project = if project.is_dir() { project } else { Utf8Path::new(".") };
+    let workspace = context.workshop(project, &args.isolation)?;
     let report = build::build(&workspace, &request, &context.progress())?;
     if let Some(path) = &args.iidfile {
         std::fs::write(path, report.digest.as_str())
+            .map_err(|error| Failure::caused(format!("failed to write {path}"), &error))?;
+    }
+    if let Some(path) = &args.metadata_file {
+        std::fs::write(path, metadata(&report))
             .map_err(|error| Failure::caused(format!("failed to write {path}"), &error))?;
     }
     let cached = report.steps.iter().filter(|step| step.cached).count();
@@ -61,12 +86,37 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         bytes(report.compressed_bytes),
         report.steps.len()
     ));
-    context
-        .printer
-        .answer(&format!("{}\n", report.digest))
-        .map_err(|error| Failure::caused("failed to write to standard output", &error))?;
+    if to_stdout {
+        context.printer.log(report.digest.as_str());
+    } else {
+        context
+            .printer
+            .answer(&format!("{}\n", report.digest))
+            .map_err(|error| Failure::caused("failed to write to standard output", &error))?;
+    }
     if let Some(tag) = report.tags.first() {
         context.printer.next_step(&format!("plim analyze {tag}"));
     }
     Ok(Outcome::Good)
+}
+
+/// The file that CI systems read, with buildx's keys.
+fn metadata(report: &BuildReport) -> String {
+    let mut fields = serde_json::Map::new();
+    fields.insert("containerimage.digest".to_owned(), report.digest.as_str().into());
+    if let Some(digest) = &report.config_digest {
+        fields.insert("containerimage.config.digest".to_owned(), digest.as_str().into());
+    }
+    let descriptor = serde_json::json!({
+        "mediaType": report.descriptor.media_type,
+        "digest": report.descriptor.digest,
+        "size": report.descriptor.size,
+    });
+    fields.insert("containerimage.descriptor".to_owned(), descriptor);
+    if !report.tags.is_empty() {
+        fields.insert("image.name".to_owned(), report.tags.join(",").into());
+    }
+    let mut text = serde_json::to_string_pretty(&fields).unwrap_or_default();
+    text.push('\n');
+    text
 }

@@ -2,7 +2,7 @@
 
 use camino::Utf8PathBuf;
 use plim_engine::Failure;
-use plim_engine::build::ImageOutput;
+use plim_engine::build::{ImageOutput, Sink};
 use plim_engine::run::Volume;
 
 use crate::env;
@@ -58,24 +58,63 @@ pub(crate) fn secret(text: &str) -> Result<(String, Vec<u8>), Failure> {
     Ok((id, value))
 }
 
-/// `type=oci|docker,dest=PLACE[,tar=false]`.
-pub(crate) fn output(text: &str) -> Result<ImageOutput, Failure> {
-    let hint = "write --output type=oci,dest=FILE, type=oci,tar=false,dest=DIR or type=docker,dest=FILE";
-    let (mut kind, mut dest, mut tar) = (None, None, true);
+/// `FOLDER`, `-`, or `type=KIND` with `dest`, `tar`, `name` and `push`. Returns the output, and a name that it gives the
+/// image.
+pub(crate) fn output(text: &str) -> Result<(ImageOutput, Option<String>), Failure> {
+    let hint = "write --output FOLDER, type=local,dest=FOLDER, type=tar,dest=FILE, type=oci,dest=FILE, \
+                type=oci,tar=false,dest=FOLDER, type=docker,dest=FILE, type=registry,name=REF or type=image,name=REF,push=true";
+    let wrong = |what: String| Failure::tool(format!("--output {text}: {what}")).hint(hint);
+    if text == "-" {
+        return Ok((ImageOutput::Tar(Sink::Stdout), None));
+    }
+    if !text.contains('=') {
+        return Ok((ImageOutput::Local(text.into()), None));
+    }
+    let (mut kind, mut dest, mut tar, mut name, mut push) = (None, None, true, None, false);
     for part in text.split(',') {
         match part.split_once('=') {
             Some(("type", value)) => kind = Some(value),
-            Some(("dest", value)) => dest = Some(Utf8PathBuf::from(value)),
-            Some(("tar", value)) => tar = value != "false",
-            _ => return Err(Failure::tool(format!("`{part}` in --output {text} is not known")).hint(hint)),
+            Some(("dest", value)) => dest = Some(value),
+            Some(("name", value)) if !value.is_empty() => name = Some(value.to_owned()),
+            Some(("tar", value)) => {
+                tar = flag(value).ok_or_else(|| wrong(format!("`{part}` is neither true nor false")))?
+            }
+            Some(("push", value)) => {
+                push = flag(value).ok_or_else(|| wrong(format!("`{part}` is neither true nor false")))?;
+            }
+            // what plim does anyway
+            Some(("oci-mediatypes" | "rewrite-timestamp", "true")) => {}
+            _ => return Err(wrong(format!("`{part}` is not known"))),
         }
     }
-    let dest = dest.ok_or_else(|| Failure::tool(format!("--output {text} has no dest")).hint(hint))?;
-    match (kind, tar) {
-        (Some("oci"), true) => Ok(ImageOutput::OciArchive(dest)),
-        (Some("oci"), false) => Ok(ImageOutput::OciLayout(dest)),
-        (Some("docker"), _) => Ok(ImageOutput::DockerArchive(dest)),
-        _ => Err(Failure::tool(format!("--output {text} has no type that plim writes")).hint(hint)),
+    let folder = || {
+        dest.filter(|dest| *dest != "-").map(Utf8PathBuf::from).ok_or_else(|| wrong("it has no dest=FOLDER".to_owned()))
+    };
+    // as buildx has it, archives go to standard output where no file is named
+    let sink = || match dest {
+        None | Some("-") => Sink::Stdout,
+        Some(file) => Sink::File(file.into()),
+    };
+    let output = match (kind, tar) {
+        (Some("oci"), true) => ImageOutput::OciArchive(sink()),
+        (Some("oci"), false) => ImageOutput::OciLayout(folder()?),
+        (Some("docker"), _) => ImageOutput::DockerArchive(sink()),
+        (Some("local"), _) => ImageOutput::Local(folder()?),
+        (Some("tar"), _) => ImageOutput::Tar(sink()),
+        (Some("registry"), _) => ImageOutput::Registry(name.take().into_iter().collect()),
+        (Some("image"), _) if push => ImageOutput::Registry(Vec::new()),
+        (Some("image" | "cacheonly"), _) => ImageOutput::Store,
+        (Some(other), _) => return Err(wrong(format!("there is no type {other}"))),
+        (None, _) => return Err(wrong("it has no type".to_owned())),
+    };
+    Ok((output, name))
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
     }
 }
 
@@ -114,11 +153,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outputs_are_archives_unless_told_otherwise() {
-        assert_eq!(output("type=oci,dest=a.tar").unwrap(), ImageOutput::OciArchive("a.tar".into()));
-        assert_eq!(output("type=oci,tar=false,dest=d").unwrap(), ImageOutput::OciLayout("d".into()));
-        assert!(output("type=local,dest=d").is_err());
-        assert!(output("type=oci").is_err());
+    fn outputs_have_the_forms_that_buildx_knows() {
+        let written = |text: &str| output(text).unwrap().0;
+        let file = |name: &str| Sink::File(name.into());
+        assert_eq!(written("type=oci,dest=a.tar"), ImageOutput::OciArchive(file("a.tar")));
+        assert_eq!(written("type=oci,tar=false,dest=d"), ImageOutput::OciLayout("d".into()));
+        assert_eq!(written("type=docker"), ImageOutput::DockerArchive(Sink::Stdout));
+        assert_eq!(written("out"), ImageOutput::Local("out".into()));
+        assert_eq!(written("type=local,dest=d"), ImageOutput::Local("d".into()));
+        assert_eq!(written("-"), ImageOutput::Tar(Sink::Stdout));
+        assert_eq!(written("type=registry,name=r.example/a"), ImageOutput::Registry(vec!["r.example/a".to_owned()]));
+        let pushed = output("type=image,name=r.example/a,push=true").unwrap();
+        assert_eq!(pushed, (ImageOutput::Registry(Vec::new()), Some("r.example/a".to_owned())));
+        for wrong in
+            ["type=local", "type=oci,tar=maybe", "type=oci,size=3", "type=rocket", "dest=x", "type=local,dest=-"]
+        {
+            assert!(output(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod rootfs;
 mod analyze;
 mod base;
 mod build;
+mod build_outputs;
 mod config;
 mod copy;
 mod daemon;

@@ -10,7 +10,7 @@ use crate::env::{Output, TestEnv};
 use crate::rootfs::files_layout;
 
 /// Runs the program with the registry in reach.
-fn online<const N: usize>(env: &TestEnv, args: [&str; N]) -> Output {
+pub(crate) fn online<const N: usize>(env: &TestEnv, args: [&str; N]) -> Output {
     let mut command = env.command(args);
     command.env_remove("PLIM_OFFLINE");
     Output::of(command)

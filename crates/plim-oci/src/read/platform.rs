@@ -2,8 +2,7 @@
 
 use crate::{BlobError, Blobs, Descriptor, Index, Platform};
 
-/// Chooses the manifest whose platform serves best; the first of equals.
-/// Chooses the manifest of an index that fits a platform best.
+/// Chooses the manifest of an index that fits a platform best; the first of equals.
 pub(crate) fn choose<'a>(blobs: &dyn Blobs, index: &'a Index, wanted: &Platform) -> Result<&'a Descriptor, BlobError> {
     let images = || index.manifests.iter().filter(|manifest| !is_attestation(manifest));
     let mut best: Option<(u32, &Descriptor)> = None;
@@ -39,7 +38,7 @@ fn is_attestation(manifest: &Descriptor) -> bool {
 
 /// Says how well a platform serves another: `None` not at all, more is better.
 fn fit(has: &Platform, wanted: &Platform) -> Option<u32> {
-    if has.os != wanted.os || has.architecture != wanted.architecture {
+    if has.os != wanted.os || has.architecture != wanted.architecture || !same_version(has, wanted) {
         return None;
     }
     let (has, wanted) = (variant(has), variant(wanted));
@@ -51,6 +50,14 @@ fn fit(has: &Platform, wanted: &Platform) -> Option<u32> {
         (None, Some(_)) => Some(40),
         (Some(has), None) => Some(30_u32.saturating_sub(has)),
         (None, None) => Some(100),
+    }
+}
+
+/// Windows runs images of its own version only; where no version is asked for, any will do.
+fn same_version(has: &Platform, wanted: &Platform) -> bool {
+    match (&has.os_version, &wanted.os_version) {
+        (Some(has), Some(wanted)) => has == wanted,
+        _ => true,
     }
 }
 
@@ -70,6 +77,15 @@ mod tests {
         let mut platform = Platform::new("linux", has.split('/').next().unwrap());
         platform.variant = has.split_once('/').map(|(_, variant)| variant.to_owned());
         fit(&platform, &wanted.parse().unwrap())
+    }
+
+    #[test]
+    fn a_version_of_the_system_must_be_met_where_one_is_asked_for() {
+        let fits = |has: &str, wanted: &str| fit(&has.parse().unwrap(), &wanted.parse().unwrap()).is_some();
+        assert!(fits("windows(1.2.3)/amd64", "windows(1.2.3)/amd64"));
+        assert!(!fits("windows(1.2.3)/amd64", "windows(1.1.0)/amd64"));
+        assert!(fits("windows(1.2.3)/amd64", "windows/amd64"));
+        assert!(fits("windows/amd64", "windows(1.2.3)/amd64"));
     }
 
     #[test]

@@ -141,7 +141,7 @@ impl Job<'_> {
     fn tmpfs(&mut self, size: Option<u64>, mode: u32) -> Result<(), Fault> {
         let place = self.place(Kind::Directory)?;
         let size = size.map(|size| format!(",size={size}")).unwrap_or_default();
-        mount_new("tmpfs", &place.fd, MountFlags::NOSUID | MountFlags::NODEV, &format!("mode={mode:o}{size}"))
+        mount_new("tmpfs", &place.fd, MountFlags::NOSUID, &format!("mode={mode:o}{size}"))
             .step(|| format!("mount tmpfs on {}", self.target))
     }
 

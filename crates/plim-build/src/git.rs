@@ -1,4 +1,4 @@
-//! Repositories as sources of ADD: fetched by the machine's `git`.
+//! Repositories as build contexts and as sources of ADD: fetched by the machine's `git`.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -6,31 +6,37 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::error::BuildError;
-use crate::graph::Step;
-use crate::stage::Building;
-
 /// What of a repository is wanted, as an address says it: `URL#REF:SUBDIR` or `URL?branch=…&subdir=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Repository {
-    url: String,
+pub struct Repository {
+    /// Its address, without what is wanted of it.
+    pub url: String,
     reference: Option<String>,
     subdir: Option<String>,
-    commit: Option<String>,
-    keep_git_dir: bool,
+    /// The commit that must be the one, or a prefix of it.
+    pub commit: Option<String>,
+    /// `.git` stays.
+    pub keep_git_dir: bool,
     submodules: bool,
 }
 
 /// A repository on disk, for as long as this value lives.
 #[derive(Debug)]
-pub(super) struct Checkout {
+pub struct Checkout {
     dir: TempDir,
     subdir: Option<String>,
+    /// When its commit was made, in seconds since 1970.
+    pub committed: Option<i64>,
 }
 
 impl Checkout {
+    /// Returns the directory of the whole repository.
+    pub fn top(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Returns the directory whose files are added.
-    pub(super) fn root(&self) -> PathBuf {
+    pub fn root(&self) -> PathBuf {
         match &self.subdir {
             Some(subdir) => self.dir.path().join(crate::paths::clean(subdir).trim_start_matches('/')),
             None => self.dir.path().to_owned(),
@@ -39,7 +45,7 @@ impl Checkout {
 }
 
 /// Says whether an address is that of a repository.
-pub(super) fn is_repository(address: &str) -> bool {
+pub fn is_repository(address: &str) -> bool {
     let path = address.split(['#', '?']).next().unwrap_or(address);
     let web = address.starts_with("http://") || address.starts_with("https://");
     let other = ["git://", "ssh://", "git@"].iter().any(|scheme| address.starts_with(scheme));
@@ -48,7 +54,7 @@ pub(super) fn is_repository(address: &str) -> bool {
 
 impl Repository {
     /// Reads an address. `Err` is what is wrong with it.
-    pub(super) fn parse(address: &str) -> Result<Self, String> {
+    pub fn parse(address: &str) -> Result<Self, String> {
         let (address, fragment) = match address.split_once('#') {
             Some((address, fragment)) => (address, Some(fragment)),
             None => (address, None),
@@ -93,46 +99,45 @@ impl Repository {
     }
 }
 
-/// Fetches a repository.
-pub(super) fn fetch(
-    building: &Building<'_>,
-    step: &Step,
-    address: &str,
-    keep_git_dir: Option<bool>,
-    checksum: Option<&str>,
-) -> Result<Checkout, BuildError> {
-    let fail = |message: String| building.fail(step, message, None);
-    if building.shared.request.offline {
-        return Err(fail(format!("{address} cannot be cloned: this build is offline")));
-    }
-    let mut repository = Repository::parse(address).map_err(fail)?;
-    repository.keep_git_dir = keep_git_dir.unwrap_or(repository.keep_git_dir);
-    if let Some(checksum) = checksum {
-        repository.commit = Some(checksum.to_owned());
-    }
-    let dir = tempfile::tempdir().map_err(|error| BuildError::io("create a temporary directory", error))?;
-    let shared = building.shared;
-    let task = shared.events.start(&format!("fetch {}", repository.url), None);
-    let result = Git { building, dir: dir.path() }.take(&repository);
-    shared.events.finish(task, if result.is_ok() { "done" } else { "failed" }, result.is_err());
-    result.map_err(|message| building.fail(step, format!("{}: {message}", repository.url), hint(&message)))?;
-    Ok(Checkout { dir, subdir: repository.subdir })
+/// How servers are reached.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Proxy variables by name (`HTTPS_PROXY`, …).
+    pub proxies: Vec<(String, String)>,
+    /// A PEM bundle of certificate authorities to trust.
+    pub ca_bundle: Option<PathBuf>,
 }
 
-fn hint(message: &str) -> Option<String> {
-    message.starts_with(NO_GIT).then(|| "install git, or give the files as --build-context NAME=DIR".to_owned())
+/// Fetches a repository into a temporary directory. `Err` is what went wrong, on one line.
+pub fn fetch(repository: &Repository, access: &Access) -> Result<Checkout, String> {
+    let dir = tempfile::tempdir().map_err(|error| format!("failed to create a temporary directory: {error}"))?;
+    let commit = Git { access, dir: dir.path() }.take(repository)?;
+    Ok(Checkout { dir, subdir: repository.subdir.clone(), committed: commit })
+}
+
+/// Returns what a person can do about a failure of [`fetch`].
+pub fn hint(message: &str) -> Option<String> {
+    message.starts_with(NO_GIT).then(|| "install git, or give the files as a folder".to_owned())
+}
+
+/// Returns when the last commit of a work tree was made, in seconds since 1970; nothing where there is no repository, no
+/// commit, or no git.
+pub fn commit_time(dir: &Path) -> Option<i64> {
+    let git = Git { access: &Access::default(), dir };
+    git.run(&["log", "-1", "--format=%ct"]).ok()?.trim().parse().ok()
 }
 
 const NO_GIT: &str = "git cannot be started";
 
 /// Runs git in a directory.
 struct Git<'a> {
-    building: &'a Building<'a>,
+    access: &'a Access,
     dir: &'a Path,
 }
 
 impl Git<'_> {
-    fn take(&self, repository: &Repository) -> Result<(), String> {
+    /// Checks the repository out; returns the time of the commit.
+    fn take(&self, repository: &Repository) -> Result<Option<i64>, String> {
         let wanted = repository.reference.as_deref().or(repository.commit.as_deref()).unwrap_or("HEAD");
         self.run(&["init", "--quiet"])?;
         let shallow = self.run(&["fetch", "--quiet", "--depth=1", "--no-tags", "--", &repository.url, wanted]);
@@ -155,24 +160,24 @@ impl Git<'_> {
         if repository.submodules {
             self.run(&["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
         }
+        let committed = self.run(&["log", "-1", "--format=%ct"])?.trim().parse().ok();
         if !repository.keep_git_dir {
             let _ = std::fs::remove_dir_all(self.dir.join(".git"));
         }
-        Ok(())
+        Ok(committed)
     }
 
     /// Runs one command and returns its output. `Err` is the last line of its complaint.
     fn run(&self, args: &[&str]) -> Result<String, String> {
-        let request = self.building.shared.request;
         let mut command = Command::new("git");
         command.arg("-C").arg(self.dir).args(args).stdin(Stdio::null());
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
         // nobody's settings: the same address gives the same files on every machine
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", OsStr::new("/dev/null"));
-        for (name, value) in &request.proxies {
+        for (name, value) in &self.access.proxies {
             command.env(name.to_ascii_lowercase(), value);
         }
-        if let Some(bundle) = &request.ca_bundle {
+        if let Some(bundle) = &self.access.ca_bundle {
             command.env("GIT_SSL_CAINFO", bundle);
         }
         let output = command.output().map_err(|error| format!("{NO_GIT}: {error}"))?;
