@@ -160,7 +160,7 @@ pub(crate) struct Maker<'scope, 'env> {
     pub(crate) scope: &'scope Scope<'scope, 'env>,
 }
 
-impl<'scope, 'env> Maker<'scope, 'env> {
+impl Maker<'_, '_> {
     /// Returns the base image of a recipe, making it where it is missing or older than a day.
     pub(crate) fn ensure(
         &self,

@@ -47,14 +47,13 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
             Some(pending) => Some(pending),
             None => written(self.maker.workspace, level, &key)?.map(Pending::there),
         };
-        let dir = match self.snapshots.get(&key) {
-            Some(dir) => dir,
-            None => {
-                let task = events.start(&format!("base {}", level.recipe().name), None);
-                let made = self.make(level, &key);
-                events.finish(task, "", made.is_err());
-                made?
-            }
+        let dir = if let Some(dir) = self.snapshots.get(&key) {
+            dir
+        } else {
+            let task = events.start(&format!("base {}", level.recipe().name), None);
+            let made = self.make(level, &key);
+            events.finish(task, "", made.is_err());
+            made?
         };
         let layer = match known {
             Some(layer) => layer,
@@ -110,8 +109,8 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
 
 /// Lowers the priority of the thread, and of those that it starts.
 fn be_nice() {
-    /// As `nice` without an argument.
-    const NICENESS: i32 = 10;
+    /// A third of the time of a thread that is not nice; more would starve it on a machine where others work, too.
+    const NICENESS: i32 = 5;
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
         tracing::debug!(%error, "a thread keeps its priority");
     }
