@@ -1,6 +1,7 @@
 //! `plim base`: base images from Debian packages; plim-debian describes them, the sandbox configures them.
 
 mod configure;
+mod growing;
 mod levels;
 mod pending;
 mod underway;
@@ -11,12 +12,11 @@ use std::sync::Arc;
 use std::thread::Scope;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use plim_build::snapshot::{Chain, Snapshots, chain_id};
-use plim_build::{Base, BaseError, LateImage};
+use plim_build::snapshot::{Snapshots, chain_id};
 use plim_debian::{Archive, ArchiveOptions, DebianError, Recipe};
 use plim_oci::reference::Reference;
 use plim_oci::{
-    Blobs as _, BlobsMut as _, Descriptor, Digest, Events, History, Image, ImageConfig, Layer, Platform, read, write,
+    Blobs as _, BlobsMut as _, Descriptor, Digest, Events, History, ImageConfig, Layer, Platform, read, write,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,7 @@ use crate::bases::RECIPE_REGISTRY;
 use crate::workspace::write_whole;
 use crate::{Failure, Tool, Workspace};
 
+use growing::{Ensured, Growing, Made};
 use levels::LevelBuilder;
 use pending::Pending;
 use underway::MyTurn;
@@ -74,65 +75,6 @@ pub(crate) enum Freshness {
     Cached,
     /// No: the archive is asked.
     Asked,
-}
-
-/// A base image with what is known of it.
-#[derive(Debug, Clone)]
-pub(crate) struct Made {
-    /// The image, in the store.
-    pub(crate) image: Arc<Image>,
-    record: Record,
-}
-
-/// A base image that is there, or whose files are.
-#[derive(Debug)]
-pub(crate) enum Ensured {
-    /// It is in the store.
-    There(Box<Made>),
-    /// Its layers are being written.
-    Growing(Box<Growing>),
-}
-
-/// A base image whose layers are being written.
-#[derive(Debug)]
-pub(crate) struct Growing {
-    config: ImageConfig,
-    chain: Chain,
-    made: Pending<Made>,
-}
-
-impl Ensured {
-    /// Waits until the image is in the store.
-    pub(crate) fn wait(self) -> Result<Made, Failure> {
-        match self {
-            Self::There(made) => Ok(*made),
-            Self::Growing(growing) => growing.made.wait(),
-        }
-    }
-
-    /// Returns it as what FROM stands on.
-    pub(crate) fn into_base(self) -> Base {
-        match self {
-            Self::There(made) => Base::named(Arc::unwrap_or_clone(made.image), &made.record.files),
-            Self::Growing(growing) => {
-                let Growing { config, chain, made } = *growing;
-                let files = chain.id.clone();
-                Base::unpacked(config, &files, chain, Arc::new(Late(made)))
-            }
-        }
-    }
-}
-
-/// Lets the builder wait for an image.
-#[derive(Debug)]
-struct Late(Pending<Made>);
-
-impl LateImage for Late {
-    fn wait(&self) -> Result<Arc<Image>, BaseError> {
-        self.0.wait().map(|made| made.image).map_err(|failure| {
-            BaseError::new([vec![failure.message], failure.causes].concat().join(": "), failure.hint)
-        })
-    }
 }
 
 /// What is kept about a base image that was made.

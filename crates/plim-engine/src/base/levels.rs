@@ -109,8 +109,8 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
 
 /// Lowers the priority of the thread, and of those that it starts.
 fn be_nice() {
-    /// As `nice` without an argument.
-    const NICENESS: i32 = 10;
+    /// A third of the time of a thread that is not nice; more would starve it on a machine where others work, too.
+    const NICENESS: i32 = 5;
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
         tracing::debug!(%error, "a thread keeps its priority");
     }
