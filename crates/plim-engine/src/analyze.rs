@@ -19,6 +19,7 @@ use plim_oci::{Events, Image};
 pub use cost::AssumptionsGiven;
 pub use report::*;
 
+use crate::place::Known;
 use crate::why::Lines;
 use crate::{Failure, Tool, Workspace, place};
 
@@ -61,13 +62,7 @@ pub fn analyze(
     options: &AnalyzeOptions,
     events: &dyn Events,
 ) -> Result<AnalyzeReport, Failure> {
-    let opened = place::open(workspace, name, events)?;
-    let image = opened.image()?;
-    let layers = workspace
-        .indexes
-        .ensure_all(&image, &*opened.blobs, events)
-        .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
-    let inventory = plim_index::fold(&image.config, &layers);
+    let Known { image, layers, inventory } = place::look_into(workspace, name, events)?;
     let lines = Lines::of(workspace, &image.descriptor.digest);
     let base = base::base(workspace, &image, &inventory, &lines);
     let reused = cost::reused(&image, base.as_ref());

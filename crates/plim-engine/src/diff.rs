@@ -8,24 +8,17 @@ mod report;
 mod tests;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
 
-use plim_index::{Inventory, LayerIndex};
-use plim_oci::{Digest, Events, Image};
+use plim_index::Inventory;
+use plim_oci::{Digest, Events};
 
 pub use report::*;
 
+use crate::place::Known;
 use crate::{Failure, Tool, Workspace, analyze, place};
 
 /// Owners of the report.
 const OWNERS: usize = 50;
-
-/// One of the two images.
-struct Opened {
-    image: Image,
-    layers: Vec<Arc<LayerIndex>>,
-    inventory: Inventory,
-}
 
 /// Returns the JSON schema of the report.
 pub fn json_schema() -> serde_json::Value {
@@ -35,8 +28,8 @@ pub fn json_schema() -> serde_json::Value {
 /// Reads two images' indexes, making those that are missing, and compares what they hold. `before` and `after` are images as
 /// the command line names them.
 pub fn diff(workspace: &Workspace, before: &str, after: &str, events: &dyn Events) -> Result<DiffReport, Failure> {
-    let old = open(workspace, before, events)?;
-    let new = open(workspace, after, events)?;
+    let old = place::look_into(workspace, before, events)?;
+    let new = place::look_into(workspace, after, events)?;
     let (files, rows) = files::compare(&old.inventory, &new.inventory);
     Ok(DiffReport {
         schema: 1,
@@ -53,18 +46,7 @@ pub fn diff(workspace: &Workspace, before: &str, after: &str, events: &dyn Event
     })
 }
 
-fn open(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<Opened, Failure> {
-    let opened = place::open(workspace, name, events)?;
-    let image = opened.image()?;
-    let layers = workspace
-        .indexes
-        .ensure_all(&image, &*opened.blobs, events)
-        .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
-    let inventory = plim_index::fold(&image.config, &layers);
-    Ok(Opened { image, layers, inventory })
-}
-
-fn side(name: &str, opened: &Opened) -> Side {
+fn side(name: &str, opened: &Known) -> Side {
     let config = &opened.image.config;
     Side {
         subject: name.to_owned(),
@@ -80,10 +62,9 @@ fn side(name: &str, opened: &Opened) -> Side {
 }
 
 /// Tells which layers both images have.
-fn layers(old: &Opened, new: &Opened) -> LayerChange {
-    let ids = |opened: &Opened| -> HashSet<Digest> {
-        opened.image.layers.iter().map(|layer| layer.diff_id.clone()).collect()
-    };
+fn layers(old: &Known, new: &Known) -> LayerChange {
+    let ids =
+        |opened: &Known| -> HashSet<Digest> { opened.image.layers.iter().map(|layer| layer.diff_id.clone()).collect() };
     let (known, kept) = (ids(old), ids(new));
     let mut change = LayerChange::default();
     for (number, (layer, index)) in new.image.layers.iter().zip(&new.layers).enumerate() {

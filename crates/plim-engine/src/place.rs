@@ -1,7 +1,10 @@
 //! Where an image is: a name in the store, a registry, a layout, an archive; opened for reading.
 
+use std::sync::Arc;
+
 use camino::Utf8Path;
 use plim_build::snapshot::{Chain, LayerOptions, View, layer_from_dir};
+use plim_index::{Inventory, LayerIndex};
 use plim_oci::ObserveLayers as _;
 use plim_oci::archive::Archive;
 use plim_oci::daemon::{Daemon, DaemonError};
@@ -92,6 +95,28 @@ pub(crate) fn open(workspace: &Workspace, text: &str, events: &dyn Events) -> Re
     };
     workspace.tell_warnings(events);
     opened
+}
+
+/// An image, and what is in it.
+pub(crate) struct Known {
+    /// The image for this machine's platform.
+    pub(crate) image: Image,
+    /// The indexes of its layers, lowest first.
+    pub(crate) layers: Vec<Arc<LayerIndex>>,
+    /// What they come to.
+    pub(crate) inventory: Inventory,
+}
+
+/// Opens the image that a text names and reads its indexes, making those that are missing.
+pub(crate) fn look_into(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<Known, Failure> {
+    let opened = open(workspace, name, events)?;
+    let image = opened.image()?;
+    let layers = workspace
+        .indexes
+        .ensure_all(&image, &*opened.blobs, events)
+        .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
+    let inventory = plim_index::fold(&image.config, &layers);
+    Ok(Known { image, layers, inventory })
 }
 
 /// Finds an image in the local store.

@@ -16,6 +16,7 @@ use plim_oci::{EntryKind, Events, Image};
 pub(crate) use self::lines::Lines;
 pub use self::report::*;
 use self::subject::{Files, Subject};
+use crate::place::Known;
 use crate::{Failure, Tool, Workspace, place};
 
 /// Names of files that need something are listed up to this number.
@@ -32,13 +33,7 @@ pub fn json_schema() -> serde_json::Value {
 /// Looks something up in an image: a path that a container sees or that a layer hides, a pattern of paths, or a package,
 /// `pkg:NAME` or just its name where there is no such path.
 pub fn why(workspace: &Workspace, name: &str, what: &str, events: &dyn Events) -> Result<WhyReport, Failure> {
-    let opened = place::open(workspace, name, events)?;
-    let image = opened.image()?;
-    let layers = workspace
-        .indexes
-        .ensure_all(&image, &*opened.blobs, events)
-        .map_err(|error| Failure::caused(format!("failed to read {name}"), &error))?;
-    let inventory = plim_index::fold(&image.config, &layers);
+    let Known { image, inventory, .. } = place::look_into(workspace, name, events)?;
     let lines = Lines::of(workspace, &image.descriptor.digest);
     let asked = Asked { name, image: &image, inventory: &inventory, lines };
     match subject::find(&inventory, what)? {

@@ -201,7 +201,7 @@ fn with_origins(
         };
         let expanded =
             lexer.process_word(name, globals.vars()).map_err(|error| fail(error.to_string(), error.hint()))?;
-        if let Some(unset) = expanded.unmatched.iter().next() {
+        if let Some(unset) = expanded.unmatched.first() {
             return Err(fail(
                 format!("{what} uses `{unset}`, which no ARG before the first FROM gives a value"),
                 Some(format!("write `ARG {unset}=NAME` before the first FROM, or give it with --build-arg there")),

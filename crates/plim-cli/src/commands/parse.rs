@@ -77,7 +77,7 @@ pub(crate) fn output(text: &str) -> Result<(ImageOutput, Option<String>), Failur
             Some(("dest", value)) => dest = Some(value),
             Some(("name", value)) if !value.is_empty() => name = Some(value.to_owned()),
             Some(("tar", value)) => {
-                tar = flag(value).ok_or_else(|| wrong(format!("`{part}` is neither true nor false")))?
+                tar = flag(value).ok_or_else(|| wrong(format!("`{part}` is neither true nor false")))?;
             }
             Some(("push", value)) => {
                 push = flag(value).ok_or_else(|| wrong(format!("`{part}` is neither true nor false")))?;
