@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::base::Maker;
 use crate::bases::Bases;
-use crate::{Config, Failure, Kind, Workspace, housekeeping};
+use crate::{Config, Failure, Kind, Workspace, housekeeping, lint};
 
 /// What `plim build` is asked to do.
 #[derive(Debug)]
@@ -202,6 +202,7 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         }
         (source, _) => read_dockerfile(root, source)?,
     };
+    lint::stop_at_findings(&dockerfile.name, &dockerfile.text, &request.build_args)?;
     let mut build = Request::new(root.clone().into(), dockerfile.text);
     build.dockerfile_name = dockerfile.name;
     build.ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;

@@ -7,6 +7,7 @@ use plim_diag::render::{self, TextOptions};
 use plim_diag::{Applicability, Diagnostic, Fix, Subject};
 use plim_dockerfile::ParseError;
 
+use plim_rules::Checks;
 pub use plim_rules::RULES;
 
 use crate::Failure;
@@ -140,12 +141,42 @@ fn mend(name: &str, text: &str, mode: FixMode) -> (String, usize) {
     (text, count)
 }
 
+/// The build argument that takes the place of `# check=`.
+const CHECK_ARG: &str = "BUILDKIT_DOCKERFILE_CHECK";
+
+/// Fails where `# check=error=true` of a Dockerfile, or the build argument in its place, makes findings errors. As what was
+/// written for BuildKit, it is about BuildKit's rules: those of plim's alone stop no build.
+pub(crate) fn stop_at_findings(name: &str, text: &[u8], build_args: &[(String, String)]) -> Result<(), Failure> {
+    let source = String::from_utf8_lossy(text);
+    let file = plim_dockerfile::parse(&source);
+    let given = build_args.iter().rev().find(|(arg, _)| arg == CHECK_ARG);
+    let checks = given.map_or_else(|| Checks::of(&file), |(_, value)| Checks::parse(value));
+    // what cannot be read is the builder's to say
+    if !checks.error || !file.errors.is_empty() {
+        return Ok(());
+    }
+    let mut findings = plim_rules::dockerfile_with(&file, &Subject::file(name), &checks);
+    findings.retain(|finding| plim_rules::buildkit_name(finding.rule).is_some());
+    if findings.is_empty() {
+        return Ok(());
+    }
+    let mut rules: Vec<&str> = findings.iter().filter_map(|finding| plim_rules::buildkit_name(finding.rule)).collect();
+    rules.dedup();
+    Err(Failure::subject(format!("{name} has what `check=error=true` forbids: {}", rules.join(", ")))
+        .detail(render_text(name, &source, &findings))
+        .hint("`plim lint --fix` mends most of it; `# check=skip=NAME` leaves a rule out"))
+}
+
 /// Renders a Dockerfile's syntax errors as source frames, for builds that they stop.
 pub(crate) fn frames(name: &str, source: &str, errors: &[ParseError]) -> String {
     let diagnostics: Vec<Diagnostic> =
         errors.iter().map(|error| plim_rules::syntax_error(error, &Subject::file(name))).collect();
+    render_text(name, source, &diagnostics)
+}
+
+fn render_text(name: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
     let mut out = Vec::new();
     // writing to memory cannot fail
-    let _ = render::text(&diagnostics, &(name, source), plim_rules::RULES, &TextOptions::default(), &mut out);
+    let _ = render::text(diagnostics, &(name, source), plim_rules::RULES, &TextOptions::default(), &mut out);
     String::from_utf8_lossy(&out).into_owned()
 }

@@ -8,8 +8,16 @@ use plim_dockerfile::{Dockerfile, ErrorKind, Instruction, Kind, LogicalLine, Par
 mod add_local;
 mod apt_lists;
 mod cache_order;
+mod casing;
+mod empty_continuation;
 mod exec_form;
+mod maintainer;
 mod pip_cache;
+mod redundant_platform;
+mod skip;
+mod stage_names;
+
+pub use skip::{Checks, buildkit_name};
 
 /// A Dockerfile cannot be read, or an instruction makes no sense.
 const SYNTAX: Rule = Rule {
@@ -21,12 +29,31 @@ const SYNTAX: Rule = Rule {
 };
 
 /// All rules about Dockerfiles. Ids are stable: they stand in configurations and in SARIF archives.
-pub const RULES: &[Rule] =
-    &[SYNTAX, add_local::RULE, apt_lists::RULE, cache_order::RULE, exec_form::RULE, pip_cache::RULE];
+pub const RULES: &[Rule] = &[
+    SYNTAX,
+    add_local::RULE,
+    apt_lists::RULE,
+    cache_order::RULE,
+    stage_names::DUPLICATE,
+    empty_continuation::RULE,
+    exec_form::RULE,
+    casing::FROM_AS,
+    casing::INSTRUCTION,
+    maintainer::RULE,
+    pip_cache::RULE,
+    redundant_platform::RULE,
+    stage_names::RESERVED,
+    casing::STAGE_NAME,
+];
 
-/// Looks at a Dockerfile. Where it has syntax errors, those are all that is reported: what follows from a broken
+/// Looks at a Dockerfile, but not for what its `# check=skip=` does not want. Where it has syntax errors, those are all that is reported: what follows from a broken
 /// line would only confuse.
 pub fn dockerfile(file: &Dockerfile, subject: &Subject) -> Vec<Diagnostic> {
+    dockerfile_with(file, subject, &Checks::of(file))
+}
+
+/// Looks at a Dockerfile for what is wanted, whatever its own directive says.
+pub fn dockerfile_with(file: &Dockerfile, subject: &Subject, checks: &Checks) -> Vec<Diagnostic> {
     if !file.errors.is_empty() {
         return file.errors.iter().map(|error| syntax_error(error, subject)).collect();
     }
@@ -35,8 +62,14 @@ pub fn dockerfile(file: &Dockerfile, subject: &Subject) -> Vec<Diagnostic> {
     add_local::check(&view, &mut found);
     apt_lists::check(&view, &mut found);
     cache_order::check(&view, &mut found);
+    casing::check(&view, &mut found);
+    empty_continuation::check(&view, &mut found);
     exec_form::check(&view, &mut found);
+    maintainer::check(&view, &mut found);
     pip_cache::check(&view, &mut found);
+    redundant_platform::check(&view, &mut found);
+    stage_names::check(&view, &mut found);
+    found.retain(|finding| checks.wants(finding.rule));
     plim_diag::sort(&mut found);
     found
 }

@@ -2,5 +2,5 @@
 
 mod dockerfile;
 
-pub use dockerfile::{RULES, dockerfile, syntax_error};
+pub use dockerfile::{Checks, RULES, buildkit_name, dockerfile, dockerfile_with, syntax_error};
 pub use plim_diag::Diagnostic;

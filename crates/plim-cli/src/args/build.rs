@@ -56,6 +56,9 @@ pub(crate) struct Build {
     /// Put one layer in the place of all that the steps make; those of the base stay.
     #[arg(long)]
     pub(crate) squash: bool,
+    /// Build nothing: check the Dockerfile as `plim lint` does.
+    #[arg(long)]
+    pub(crate) check: bool,
     /// Platforms of the image, with commas; only that of this machine can execute RUN. Several make an index.
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',', env = "PLIM_PLATFORM")]
     pub(crate) platform: Vec<String>,

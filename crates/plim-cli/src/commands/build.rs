@@ -9,10 +9,15 @@ use plim_engine::build::{self, BuildReport, BuildRequest, DockerfileSource, Imag
 use super::{Context, build_options, parse};
 use crate::Outcome;
 use crate::args::build::Build;
+use crate::args::lint::Lint;
+use crate::args::{Format, Output};
 use crate::numbers::{bytes, plural};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failure> {
+    if args.check {
+        return check(context, args);
+    }
     let dockerfile = match &args.file {
         Some(path) if path == "-" => {
             let mut text = Vec::new();
@@ -98,6 +103,22 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         context.printer.next_step(&format!("plim analyze {tag}"));
     }
     Ok(Outcome::Good)
+}
+
+/// Looks at the Dockerfile in the place of building it.
+fn check(context: &Context<'_>, args: &Build) -> Result<Outcome, Failure> {
+    let folder = Utf8Path::new(&args.context);
+    let path = match &args.file {
+        Some(file) => file.clone(),
+        None if folder.is_dir() => folder.to_owned(),
+        None => {
+            return Err(Failure::tool("--check looks at a Dockerfile of this machine")
+                .hint("name it with -f, or `-f -` for standard input"));
+        }
+    };
+    let output = Output { format: Format::Text, path: None };
+    let lint = Lint { paths: vec![path], fix: false, unsafe_fixes: false, diff: false, output: vec![output] };
+    super::lint::run(context, &lint)
 }
 
 /// The file that CI systems read, with buildx's keys.

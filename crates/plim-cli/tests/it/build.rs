@@ -194,3 +194,29 @@ fn a_bad_pair_is_named() {
     let env = project();
     env.check("build_bad_label", &env.plim(["build", "--label", "oops", "."]).fails(2));
 }
+
+#[test]
+fn findings_stop_a_build_only_where_the_file_or_an_argument_says_so() {
+    let env = TestEnv::new();
+    env.write("Dockerfile", "# check=error=true\nFROM scratch as a\nCOPY x /\n");
+    env.write("x", "1\n");
+    env.check("build_check_error", &env.plim(["build", "."]).fails(1));
+    env.plim(["build", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=FromAsCasing;error=true", "."]).good();
+    env.write("Dockerfile", "FROM scratch as a\nCOPY x /\n");
+    env.plim(["build", "."]).good();
+    env.plim(["build", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=error=true", "."]).fails(1);
+    // rules that BuildKit does not have stop nothing
+    env.write("Dockerfile", "# check=error=true\nFROM scratch\nADD x /\n");
+    env.plim(["build", "."]).good();
+}
+
+#[test]
+fn check_looks_and_builds_nothing() {
+    let env = project();
+    let clean = env.plim(["build", "--check", "-t", "shop:1", "."]);
+    clean.good();
+    assert!(env.plim(["images", "-q"]).good().contains("no images"));
+    env.write("Dockerfile", "FROM scratch as a\nCOPY a.txt /\n");
+    let found = env.plim(["build", "--check", "."]).fails(1);
+    assert!(found.stdout.contains("from-as-casing"), "{found}");
+}

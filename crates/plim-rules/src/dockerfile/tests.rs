@@ -45,7 +45,23 @@ fn the_example_on_each_page_is_found_and_mended_as_the_page_says() {
 #[test]
 fn rule_ids_do_not_change_by_accident() {
     let ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
-    assert_eq!(ids, ["syntax", "add-local", "apt-lists", "cache-order", "exec-form", "pip-cache"]);
+    let expected = [
+        "syntax",
+        "add-local",
+        "apt-lists",
+        "cache-order",
+        "duplicate-stage",
+        "empty-continuation",
+        "exec-form",
+        "from-as-casing",
+        "instruction-casing",
+        "maintainer",
+        "pip-cache",
+        "redundant-platform",
+        "reserved-stage",
+        "stage-name-casing",
+    ];
+    assert_eq!(ids, expected);
 }
 
 fn found(text: &str) -> Vec<&'static str> {
@@ -75,4 +91,14 @@ fn a_background_job_is_not_appended_to() {
 #[test]
 fn broken_files_report_their_syntax_only() {
     assert_eq!(found("FROM debian\nRUM x\nCMD a b\n"), ["syntax"]);
+}
+
+#[test]
+fn the_directive_of_the_file_says_what_is_not_wanted() {
+    assert_eq!(found("FROM scratch as a\ncopy x /\nUSER 1\n"), ["from-as-casing", "instruction-casing"]);
+    assert_eq!(
+        found("# check=skip=ConsistentInstructionCasing\nFROM scratch as a\ncopy x /\nUSER 1\n"),
+        ["from-as-casing"]
+    );
+    assert!(found("# check=skip=all\nFROM scratch as a\ncopy x /\nUSER 1\n").is_empty());
 }

@@ -1,0 +1,83 @@
+//! `# check=`: the directive with which BuildKit's linter is told what not to look for, and whether findings stop a build.
+
+use plim_dockerfile::Dockerfile;
+
+/// What BuildKit calls plim's rules.
+const NAMES: &[(&str, &str)] = &[
+    ("ConsistentInstructionCasing", "instruction-casing"),
+    ("DuplicateStageName", "duplicate-stage"),
+    ("FromAsCasing", "from-as-casing"),
+    ("JSONArgsRecommended", "exec-form"),
+    ("MaintainerDeprecated", "maintainer"),
+    ("NoEmptyContinuation", "empty-continuation"),
+    ("RedundantTargetPlatform", "redundant-platform"),
+    ("ReservedStageName", "reserved-stage"),
+    ("StageNameCasing", "stage-name-casing"),
+];
+
+/// What `# check=` says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// Rules that are not wanted, by BuildKit's name or plim's.
+    skip: Vec<String>,
+    /// None is wanted.
+    skip_all: bool,
+    /// A finding stops the build.
+    pub error: bool,
+}
+
+impl Checks {
+    /// Returns what the directive of a Dockerfile says; nothing where there is none.
+    pub fn of(file: &Dockerfile) -> Self {
+        file.directive("check").map(|directive| Self::parse(&directive.value)).unwrap_or_default()
+    }
+
+    /// Reads `skip=A,B;error=true`. What is unknown says nothing, as to BuildKit.
+    pub fn parse(text: &str) -> Self {
+        let mut checks = Self::default();
+        for part in text.split(';') {
+            match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
+                Some(("skip", "all")) => checks.skip_all = true,
+                Some(("skip", names)) => checks.skip.extend(names.split(',').map(|name| name.trim().to_owned())),
+                Some(("error", value)) => checks.error = value.eq_ignore_ascii_case("true") || value == "1",
+                _ => {}
+            }
+        }
+        checks
+    }
+
+    /// Says whether findings of a rule are wanted.
+    pub fn wants(&self, rule: &str) -> bool {
+        // what cannot be built is no matter of taste
+        rule == super::SYNTAX.id
+            || !(self.skip_all || self.skip.iter().any(|name| name == rule || buildkit_name(rule) == Some(name)))
+    }
+}
+
+/// Returns what BuildKit calls a rule of plim's, if it has it.
+pub fn buildkit_name(rule: &str) -> Option<&'static str> {
+    NAMES.iter().find(|(_, known)| *known == rule).map(|(name, _)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_skipped_by_either_name() {
+        let checks = Checks::parse("skip=FromAsCasing, cache-order;error=true");
+        assert!(checks.error);
+        assert!(!checks.wants("from-as-casing") && !checks.wants("cache-order"));
+        assert!(checks.wants("exec-form") && checks.wants("stage-name-casing"));
+        let all = Checks::parse("skip=all");
+        assert!(!all.wants("exec-form") && all.wants("syntax") && !all.error);
+        assert_eq!(Checks::parse(""), Checks::default());
+    }
+
+    #[test]
+    fn every_name_is_that_of_a_rule() {
+        for (name, rule) in NAMES {
+            assert!(super::super::RULES.iter().any(|known| known.id == *rule), "{name}");
+        }
+    }
+}
