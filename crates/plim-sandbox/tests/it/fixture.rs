@@ -143,12 +143,16 @@ impl Outcome {
     }
 }
 
-/// All paths below a directory, sorted.
+/// All paths below a directory, sorted. Directories that somebody removes meanwhile have nothing below them.
 pub fn listing(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut todo = vec![dir.to_owned()];
     while let Some(next) = todo.pop() {
-        for entry in fs::read_dir(next).unwrap() {
+        let entries = match fs::read_dir(&next) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && next != dir => continue,
+            entries => entries.unwrap(),
+        };
+        for entry in entries {
             let path = entry.unwrap().path();
             found.push(path.strip_prefix(dir).unwrap().to_str().unwrap().to_owned());
             if path.is_dir() && !path.is_symlink() {
