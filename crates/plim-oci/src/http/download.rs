@@ -197,6 +197,11 @@ impl Part {
             let fail = |error| io_error("write", path, error);
             // the other process may be done and have taken the name away
             let Some(mut file) = lock::lock_growing(path).map_err(fail)? else { continue };
+            // or it was done between the look at the file and the making of this one
+            if is_right(dest, digest, size) {
+                let _ = std::fs::remove_file(path);
+                return Ok(None);
+            }
             let mut hasher = Hasher::new();
             let have = io::copy(&mut (&mut file).take(size), &mut hasher).map_err(fail)?;
             file.set_len(have).map_err(fail)?;
