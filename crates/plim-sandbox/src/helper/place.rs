@@ -117,12 +117,17 @@ impl Tree {
     fn make(&self, above: &[Step], name: &BString, kind: Kind, recorder: &mut dyn Recorder) -> Result<OwnedFd> {
         let parent = above.last().map_or(&self.root, |step| &step.fd);
         self.record(above, name, kind, recorder)?;
-        match kind {
-            Kind::Directory => rustix::fs::mkdirat(parent, name.as_slice(), Mode::from(0o755))?,
+        let made = match kind {
+            Kind::Directory => rustix::fs::mkdirat(parent, name.as_slice(), Mode::from(0o755)),
             Kind::File => {
                 let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-                rustix::fs::openat(parent, name.as_slice(), flags, Mode::from(0o644))?;
+                rustix::fs::openat(parent, name.as_slice(), flags, Mode::from(0o644)).map(drop)
             }
+        };
+        match made {
+            // in a cache that another step uses, that one may have made it since the look
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(error) => return Err(error),
         }
         open(parent, name.as_bstr())
     }
@@ -240,5 +245,30 @@ mod tests {
         let mut notes = Notes::default();
         tree(dir.path()).ensure("file".into(), Kind::File, &mut notes).unwrap();
         assert_eq!(notes.0, Trace::default());
+    }
+
+    /// Another step that makes the name between the look and the making.
+    struct Overtaken<'a>(&'a Path, Notes);
+
+    impl Recorder for Overtaken<'_> {
+        fn record(&mut self, trace: Trace) -> Result<()> {
+            fs::create_dir(self.0).unwrap();
+            self.1.record(trace)
+        }
+        fn so_far(&self) -> &Trace {
+            self.1.so_far()
+        }
+        fn owns(&self, directory: &BStr) -> Option<bool> {
+            self.1.owns(directory)
+        }
+    }
+
+    #[test]
+    fn what_another_step_made_meanwhile_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = dir.path().join("shared");
+        let mut overtaken = Overtaken(&made, Notes::default());
+        let place = tree(dir.path()).ensure("shared".into(), Kind::Directory, &mut overtaken).unwrap();
+        assert!(place.path == "shared" && place.kind == Kind::Directory);
     }
 }
