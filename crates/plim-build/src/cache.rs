@@ -31,14 +31,26 @@ impl StepCache {
         Self { dir: dir.to_owned() }
     }
 
-    /// Returns the snapshot that answers a key. A damaged record answers nothing.
-    pub(crate) fn get(&self, key: &Digest) -> Option<Digest> {
-        fs::read_to_string(self.path("steps", key)).ok()?.trim().parse().ok()
+    /// Returns what answers a key. A damaged record answers nothing.
+    pub(crate) fn get(&self, key: &Digest) -> Option<Answer> {
+        Answer::parse(&fs::read_to_string(self.path("steps", key)).ok()?)
     }
 
-    /// Notes the snapshot that answers a key.
-    pub(crate) fn put(&self, key: &Digest, snapshot: &Digest) -> io::Result<()> {
-        write_whole(&self.path("steps", key), snapshot.as_str().as_bytes())
+    /// Notes what answers a key.
+    pub(crate) fn put(&self, key: &Digest, answer: &Answer) -> io::Result<()> {
+        write_whole(&self.path("steps", key), answer.to_text().as_bytes())
+    }
+
+    /// Returns the diffID of the layer in a blob, where somebody read the blob and noted it.
+    pub(crate) fn diff_id_of(&self, blob: &Digest) -> Option<Digest> {
+        fs::read_to_string(self.path("diffs", blob)).ok()?.parse().ok()
+    }
+
+    /// Notes the diffID of the layer in a blob. Without the note the blob is read again.
+    pub(crate) fn note_diff_id(&self, blob: &Digest, diff_id: &Digest) {
+        if let Err(error) = write_whole(&self.path("diffs", blob), diff_id.as_str().as_bytes()) {
+            tracing::debug!(%error, blob = blob.as_str(), "the diffID of a blob is not noted");
+        }
     }
 
     /// Waits until no other build works on this key, then holds it.
@@ -52,8 +64,8 @@ impl StepCache {
         let table = self.dir.join("steps");
         for group in entries(&table)? {
             for record in entries(&group)? {
-                let snapshot = fs::read_to_string(&record).ok().and_then(|text| text.trim().parse().ok());
-                if !snapshot.is_some_and(|snapshot| exists(&snapshot)) {
+                let answer = fs::read_to_string(&record).ok().and_then(|text| Answer::parse(&text));
+                if !answer.is_some_and(|answer| exists(&answer.snapshot)) {
                     fs::remove_file(&record)?;
                 }
             }
@@ -63,6 +75,34 @@ impl StepCache {
 
     fn path(&self, table: &str, key: &Digest) -> PathBuf {
         self.dir.join(table).join(&key.hex()[..2]).join(&key.hex()[2..])
+    }
+}
+
+/// What answers a key: the first line of a record, and the further lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The snapshot.
+    pub(crate) snapshot: Digest,
+    /// Of a key that says how inputs are made: digests of their content. None for others.
+    pub(crate) inputs: Vec<Digest>,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let snapshot = lines.next()?.trim().parse().ok()?;
+        Some(Self { snapshot, inputs: lines.map(|line| line.parse().ok()).collect::<Option<_>>()? })
+    }
+
+    fn to_text(&self) -> String {
+        let lines = std::iter::once(&self.snapshot).chain(&self.inputs);
+        lines.map(Digest::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl From<Digest> for Answer {
+    fn from(snapshot: Digest) -> Self {
+        Self { snapshot, inputs: Vec::new() }
     }
 }
 
@@ -110,9 +150,10 @@ mod tests {
         let cache = StepCache::new(dir.path());
         let (key, one, two) = (Digest::of(b"key"), Digest::of(b"1"), Digest::of(b"2"));
         assert_eq!(cache.get(&key), None);
-        cache.put(&key, &one).unwrap();
-        cache.put(&key, &two).unwrap();
-        assert_eq!(cache.get(&key), Some(two));
+        cache.put(&key, &one.into()).unwrap();
+        let answer = Answer { snapshot: two, inputs: vec![Digest::of(b"3"), Digest::of(b"4")] };
+        cache.put(&key, &answer).unwrap();
+        assert_eq!(cache.get(&key), Some(answer));
     }
 
     #[test]
@@ -120,10 +161,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = StepCache::new(dir.path());
         let (key, lost) = (Digest::of(b"key"), Digest::of(b"lost"));
-        cache.put(&key, &key).unwrap();
-        cache.put(&lost, &lost).unwrap();
+        let answer = Answer { snapshot: key.clone(), inputs: vec![lost.clone()] };
+        cache.put(&key, &answer).unwrap();
+        cache.put(&lost, &lost.clone().into()).unwrap();
         cache.prune(&|snapshot| *snapshot == key).unwrap();
-        assert_eq!((cache.get(&key), cache.get(&lost)), (Some(key), None));
+        assert_eq!((cache.get(&key), cache.get(&lost)), (Some(answer), None));
     }
 
     #[test]
@@ -143,8 +185,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let cache = StepCache::new(dir.path());
         let key = Digest::of(b"key");
-        cache.put(&key, &key).unwrap();
-        fs::write(cache.path("steps", &key), "sha256:12").unwrap();
-        assert_eq!(cache.get(&key), None);
+        for damaged in ["sha256:12".to_owned(), format!("{key}\nsha256:12"), String::new()] {
+            cache.put(&key, &key.clone().into()).unwrap();
+            fs::write(cache.path("steps", &key), damaged).unwrap();
+            assert_eq!(cache.get(&key), None);
+        }
     }
 }

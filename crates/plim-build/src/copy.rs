@@ -5,6 +5,7 @@ mod remote;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
 
 use bstr::BString;
 use plim_dockerfile::words::Lexer;
@@ -13,6 +14,7 @@ use plim_oci::{Digest, Hasher};
 
 use crate::cache::Op;
 use crate::error::BuildError;
+use crate::export;
 use crate::files::{self, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
 use crate::git::{self, Access, Checkout, Repository};
 use crate::graph::{Origin, Step};
@@ -21,6 +23,7 @@ use crate::shared::Shared;
 use crate::snapshot::{Chain, View};
 use crate::stack::Stack;
 use crate::stage::{Building, FilesystemStep, Inputs};
+use crate::travel::{PortableInput, owner_key};
 use crate::{history, paths};
 
 /// Overrides of contexts that have none.
@@ -178,8 +181,17 @@ pub(crate) fn owner(building: &Building<'_>, step: &Step, text: &str) -> Result<
     if let Some(numbers) = numbers {
         return Ok(numbers);
     }
-    let view = building.stack.view(building.shared)?;
-    files::resolve_owner(&view, text).map_err(building.files_failed(step))
+    let (shared, stack) = (building.shared, &building.stack);
+    let imports = &shared.session.imports;
+    // the files of a stage that is known need not be here for a name in them
+    let told = || imports.owner(&owner_key(&export::state_of(shared, stack)?, text));
+    let numbers = match Some(imports).filter(|imports| !imports.is_empty()).and_then(|_| told()) {
+        Some(numbers) => numbers,
+        None => files::resolve_owner(&stack.view(shared)?, text).map_err(building.files_failed(step))?,
+    };
+    let mut owners = shared.owners.lock().unwrap_or_else(PoisonError::into_inner);
+    owners.push((stack.clone(), text.to_owned(), numbers));
+    Ok(numbers)
 }
 
 /// Returns the directory behind a context: the build context, or a named one.
@@ -300,7 +312,11 @@ impl Transfer {
         };
         let inputs = match &work {
             Work::Known(inputs) => Inputs::Content(inputs.clone()),
-            Work::Lazy(from, name) => Inputs::Definition(vec![(name.clone(), from.id().clone())], &mut look),
+            Work::Lazy(from, name) => Inputs::Definition {
+                local: vec![(name.clone(), from.id().clone())],
+                sources: vec![PortableInput::Stack((*from).clone())],
+                look: &mut look,
+            },
         };
         let step_work = FilesystemStep {
             number,
@@ -368,7 +384,7 @@ fn describe(op: &CopyOp, linked: bool) -> Result<Digest, BuildError> {
     let flags =
         [linked, op.parents, op.from_context, matches!(op.unpack, Unpack::Auto), matches!(op.unpack, Unpack::Always)];
     key.field("flags", flags.map(u8::from)).field("epoch", op.epoch.to_le_bytes());
-    key.option("made-after", op.made_after.map(i64::to_le_bytes));
+    key.option("made-from", op.made_after.map(i64::to_le_bytes));
     for file in &op.inline {
         key.field("inline", &file.name).field("mode", file.mode.to_le_bytes());
         key.field("mtime", file.mtime.unwrap_or(op.epoch).to_le_bytes());

@@ -118,6 +118,16 @@ pub enum BuildError {
         #[source]
         source: SandboxError,
     },
+    /// A result that a cache promised cannot be had.
+    #[error("failed to get {blob} from the cache {cache}: {reason}")]
+    CacheLost {
+        /// The cache.
+        cache: String,
+        /// The layer that was wanted.
+        blob: plim_oci::Digest,
+        /// Why.
+        reason: String,
+    },
     /// The store failed.
     #[error("failed to use the image store")]
     Store(#[source] Box<BlobError>),
@@ -149,6 +159,7 @@ impl BuildError {
             | Self::Base { .. }
             | Self::Layers { .. }
             | Self::Sandbox { .. }
+            | Self::CacheLost { .. }
             | Self::Store(_)
             | Self::Io { .. }
             | Self::Cancelled => ErrorKind::Tool,
@@ -179,6 +190,7 @@ impl BuildError {
             Self::Base { source, .. } => source.hint.clone(),
             Self::Files { source, .. } | Self::Layers { source, .. } => source.hint(),
             Self::Sandbox { source, .. } => source.hint(),
+            Self::CacheLost { .. } => Some("build again: without --cache-from the steps are done here".to_owned()),
             Self::Step { .. } | Self::Store(_) | Self::Io { .. } | Self::Cancelled => None,
         }
     }

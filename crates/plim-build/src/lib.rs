@@ -29,6 +29,7 @@ mod shared;
 mod stack;
 mod stage;
 mod state;
+mod travel;
 
 pub use base::{Base, BaseError, BaseSource, LateImage, NoBases};
 pub use context::{is_archive, unpack_context};
@@ -39,3 +40,4 @@ pub use request::{Context, NamedContext, Request, SecretSpec};
 pub use schedule::build;
 pub use stack::Root;
 pub use state::State;
+pub use travel::{CacheExport, CacheMode, CacheSource, CacheTable, CacheTableError, INLINE_CACHE};

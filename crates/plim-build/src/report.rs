@@ -4,6 +4,7 @@ use plim_oci::{Digest, Image};
 use serde::Serialize;
 
 use crate::stack::Root;
+use crate::travel::CacheTable;
 
 /// The result of a build.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub struct Built {
     pub root: Root,
     /// The steps of the stages that were needed, stage by stage, in order.
     pub steps: Vec<StepReport>,
+    /// The caches that were asked for.
+    pub caches: Vec<CacheTable>,
     /// The images that the build read.
     pub bases: Vec<BaseReport>,
     /// What looks wrong but did not stop the build.
@@ -42,6 +45,9 @@ pub struct StepReport {
     pub instruction: String,
     /// Nothing was done: the result was there.
     pub cached: bool,
+    /// The cache of another machine that answered; `None` when it was this one's, or when nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub imported: Option<String>,
     /// Why something had to be done; `None` when cached.
     pub miss: Option<Miss>,
     /// Time it took, in seconds.

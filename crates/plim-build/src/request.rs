@@ -9,6 +9,8 @@ use plim_oci::Platform;
 use plim_oci::compress::Compression;
 use plim_sandbox::{Isolation, Network, Secret};
 
+use crate::travel::{CacheExport, CacheSource};
+
 /// Everything a build depends on besides the machine's [`State`](crate::State).
 #[derive(Debug)]
 pub struct Request {
@@ -63,6 +65,12 @@ pub struct Request {
     pub extra_hosts: Vec<(String, String)>,
     /// How many stages may be built at once; 0 is the number of processors.
     pub jobs: usize,
+    /// Caches of other machines that are asked for what this one has not got, in this order.
+    pub cache_from: Vec<CacheSource>,
+    /// Caches to write down; [`Built::caches`](crate::Built::caches) has them in the same order.
+    pub cache_to: Vec<CacheExport>,
+    /// The image's configuration keeps the table of its own steps, see [`INLINE_CACHE`](crate::INLINE_CACHE).
+    pub cache_inline: bool,
 }
 
 impl Request {
@@ -92,6 +100,9 @@ impl Request {
             compression: Compression::default(),
             extra_hosts: Vec::new(),
             jobs: 0,
+            cache_from: Vec::new(),
+            cache_to: Vec::new(),
+            cache_inline: false,
         }
     }
 }

@@ -63,7 +63,12 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
         title: one_space(step.instruction.one_line()),
         created_by: history::marked(&row),
         op,
-        inputs: if mounts.read_stacks() { Inputs::Definition(inputs, &mut look) } else { Inputs::Content(inputs) },
+        inputs: if mounts.read_stacks() {
+            let sources = mounts.sources(&inputs);
+            Inputs::Definition { local: inputs, sources, look: &mut look }
+        } else {
+            Inputs::Content(inputs)
+        },
         linked: false,
         execute: &mut |draft, task| {
             let ground = Ground::prepare(stack.chain(shared)?, &mut copy, shared)?;

@@ -13,11 +13,12 @@ use crate::graph::{self, ImageKey, Plan};
 use crate::report::{BaseReport, Built, StepReport, Warning};
 use crate::request::Request;
 use crate::scope::Globals;
-use crate::shared::Shared;
+use crate::shared::{Session, Shared};
 use crate::snapshot::Snapshots;
 use crate::stack::Root;
 use crate::stage::{self, Finished};
 use crate::state::State;
+use crate::travel::{self, CacheTable};
 
 /// Builds an image into the store.
 ///
@@ -43,18 +44,34 @@ pub fn build(
         Ok(prepared) => prepared,
         Err(error) => return Err(failed(error, &warnings, events)),
     };
-    let snapshots =
-        Snapshots::open(&state.snapshots).map_err(|source| BuildError::layers("open the snapshots", source))?;
-    let shared = Shared::new(request, state, observers, events, &plan, &globals, snapshots, warnings)?;
-    let result = build_all(&shared);
-    shared.save();
-    let warnings = shared.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);
-    match result {
-        Ok(done) => {
-            let bases = bases_of(&plan)?;
-            Ok(Built { image: done.image, root: done.root, steps: done.steps, bases, warnings })
+    let session = Session::new(request);
+    loop {
+        let snapshots =
+            Snapshots::open(&state.snapshots).map_err(|source| BuildError::layers("open the snapshots", source))?;
+        let shared = Shared::new(request, &session, state, observers, events, &plan, &globals, snapshots, warnings)?;
+        let result = build_all(&shared);
+        if let Err(error @ BuildError::CacheLost { .. }) = &result {
+            // the layer is not asked for again, so the next attempt comes further
+            events.warn(&format!("{error}; the step is done here"));
+            warnings = shared.into_warnings();
+            continue;
         }
-        Err(error) => Err(failed(error, &warnings, events)),
+        shared.save();
+        let warnings = shared.into_warnings();
+        return match result {
+            Ok(done) => {
+                let bases = bases_of(&plan)?;
+                Ok(Built {
+                    image: done.image,
+                    root: done.root,
+                    steps: done.steps,
+                    caches: done.caches,
+                    bases,
+                    warnings,
+                })
+            }
+            Err(error) => Err(failed(error, &warnings, events)),
+        };
     }
 }
 
@@ -109,6 +126,7 @@ struct Done {
     image: Image,
     root: Root,
     steps: Vec<StepReport>,
+    caches: Vec<CacheTable>,
 }
 
 fn bases_of(plan: &Plan) -> Result<Vec<BaseReport>, BuildError> {
@@ -134,15 +152,18 @@ fn build_all(shared: &Shared<'_>) -> Result<Done, BuildError> {
         built
     })?;
     let target = results[shared.plan.target].get().ok_or(BuildError::Cancelled)?;
-    let image = export::image(shared, target)?;
-    Ok(Done { image, root: Root::new(&target.stack, target.epoch), steps: reports(shared, &results) })
+    let table = shared.request.cache_inline.then(|| travel::inline(shared, &results)).transpose()?;
+    let image = export::image(shared, target, table.map(|table| table.to_json()).as_deref())?;
+    let caches = shared.request.cache_to.iter().map(|cache| travel::table(shared, &results, *cache));
+    let caches = caches.collect::<Result<_, _>>()?;
+    Ok(Done { image, root: Root::new(&target.stack, target.epoch), steps: reports(shared, &results), caches })
 }
 
 fn reports(shared: &Shared<'_>, results: &[OnceLock<Finished>]) -> Vec<StepReport> {
     let mut reports = Vec::new();
     for outcome in results.iter().filter_map(OnceLock::get).flat_map(|finished| &finished.outcomes) {
         let mut report = outcome.report.clone();
-        if let Some(layer) = shared.layers.get(&outcome.snapshot) {
+        if let Some(layer) = shared.layers.get(&outcome.snapshot, outcome.epoch, shared.request.compression) {
             report.layer = Some(layer.descriptor.digest);
             report.bytes = layer.descriptor.size;
         }

@@ -1,26 +1,64 @@
 //! What all stages of one build use.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use plim_oci::{Digest, Events, ObserveLayers};
+use plim_oci::{Compression, Digest, Events, ObserveLayers};
 
 use crate::cache::{Journal, Op, StepCache};
 use crate::error::BuildError;
 use crate::export::LayerTable;
 use crate::files::FileDigests;
 use crate::graph::{Plan, Stage};
-use crate::report::Warning;
+use crate::report::{Miss, Warning};
 use crate::request::Request;
 use crate::run::Trust;
 use crate::scope::Globals;
 use crate::snapshot::Snapshots;
+use crate::stack::Stack;
 use crate::state::State;
+use crate::travel::{CacheMode, Imports};
+
+/// A user's name with its numbers, and the files in which it was looked up.
+pub(crate) type LookedUp = (Stack, String, (u32, u32));
+
+/// What outlives an attempt: a build begins again when a cache has not got what it promised.
+#[derive(Debug)]
+pub(crate) struct Session<'a> {
+    /// The caches of other machines.
+    pub(crate) imports: Imports<'a>,
+    /// The steps that were done, by place: why, and the seconds they took. In the next attempt they are found.
+    done: Mutex<BTreeMap<String, (Miss, f64)>>,
+}
+
+impl<'a> Session<'a> {
+    /// Begins to work on a request.
+    pub(crate) fn new(request: &'a Request) -> Self {
+        Self { imports: Imports::new(&request.cache_from), done: Mutex::default() }
+    }
+
+    /// Notes that a step was done.
+    pub(crate) fn note_done(&self, place: &str, miss: &Miss, seconds: f64) {
+        self.done().insert(place.to_owned(), (miss.clone(), seconds));
+    }
+
+    /// Returns why an earlier attempt did a step, and the seconds it took.
+    pub(crate) fn done_before(&self, place: &str) -> Option<(Miss, f64)> {
+        self.done().get(place).cloned()
+    }
+
+    fn done(&self) -> MutexGuard<'_, BTreeMap<String, (Miss, f64)>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What all stages of one build use.
 pub(crate) struct Shared<'a> {
     /// What is asked for.
     pub(crate) request: &'a Request,
+    /// What the attempts at this build share.
+    pub(crate) session: &'a Session<'a>,
     /// The machine's directories.
     pub(crate) state: &'a State,
     /// Those who watch layers being written.
@@ -43,6 +81,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) layers: LayerTable,
     /// What steps need to trust the user's certificate authorities.
     pub(crate) trust: Trust,
+    /// Users that were looked up in files.
+    pub(crate) owners: Mutex<Vec<LookedUp>>,
     /// Makes the results of this build its own where the cache is switched off.
     nonce: Digest,
     /// What looked wrong so far.
@@ -56,6 +96,7 @@ impl<'a> Shared<'a> {
     #[expect(clippy::too_many_arguments, reason = "called once, with what a build consists of")]
     pub(crate) fn new(
         request: &'a Request,
+        session: &'a Session<'a>,
         state: &'a State,
         observers: &'a dyn ObserveLayers,
         events: &'a dyn Events,
@@ -66,6 +107,7 @@ impl<'a> Shared<'a> {
     ) -> Result<Self, BuildError> {
         Ok(Self {
             request,
+            session,
             state,
             observers,
             events,
@@ -77,6 +119,7 @@ impl<'a> Shared<'a> {
             journal: Journal::load(&state.cache, &request.context.root, &request.dockerfile_name),
             layers: LayerTable::default(),
             trust: Trust::load(request)?,
+            owners: Mutex::default(),
             nonce: fresh(),
             warnings: Mutex::new(warnings),
             stop: AtomicBool::new(false),
@@ -88,6 +131,24 @@ impl<'a> Shared<'a> {
     pub(crate) fn nonce_of(&self, stage: &Stage) -> Option<&Digest> {
         let named = |name: &String| name.eq_ignore_ascii_case(&stage.label);
         (self.request.no_cache || self.request.no_cache_stages.iter().any(named)).then_some(&self.nonce)
+    }
+
+    /// Returns the compressions in which a layer is wanted that is part of the image, or that is not.
+    pub(crate) fn wanted(&self, exported: bool) -> Vec<Compression> {
+        let own = self.request.compression;
+        let mut wanted: Vec<Compression> = exported.then_some(own).into_iter().collect();
+        for cache in self.request.cache_to.iter().filter(|cache| exported || cache.mode == CacheMode::Max) {
+            let compression = cache.compression.unwrap_or(own);
+            if !wanted.contains(&compression) {
+                wanted.push(compression);
+            }
+        }
+        wanted
+    }
+
+    /// Ends the build and returns what looked wrong.
+    pub(crate) fn into_warnings(self) -> Vec<Warning> {
+        self.warnings.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds a warning, once.

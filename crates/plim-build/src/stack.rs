@@ -11,6 +11,7 @@ use crate::graph::Plan;
 use crate::shared::Shared;
 use crate::snapshot::{Chain, Snapshots, View};
 use crate::state::State;
+use crate::travel::Remote;
 
 /// The base image of a stack, unpacked when somebody needs its files.
 #[derive(Debug)]
@@ -29,6 +30,12 @@ pub(crate) struct StackLayer {
     pub(crate) linked: bool,
     /// The history row.
     pub(crate) created_by: String,
+    /// No time in its layer is later; seconds since 1970.
+    pub(crate) epoch: i64,
+    /// It was made by this build, not found.
+    pub(crate) fresh: bool,
+    /// Where its files can be had from, if they need not be here.
+    pub(crate) remote: Option<Arc<Remote>>,
 }
 
 /// The files of a stage so far. Cheap to clone.
@@ -56,6 +63,12 @@ impl Stack {
     /// Returns the identity of the files: that of the last snapshot and all it stands on.
     pub(crate) fn id(&self) -> &Digest {
         &self.id
+    }
+
+    /// Returns the identity of the files that the steps began with; the same on every machine.
+    pub(crate) fn base_id(&self) -> Digest {
+        let id = self.bottom.as_ref().and_then(|bottom| bottom.base.id());
+        id.cloned().unwrap_or_else(|| Chain::scratch().id)
     }
 
     /// Returns the layers of the image that the stack stands on; waits until they are written.
@@ -104,10 +117,15 @@ impl Stack {
             Some(bottom) => bottom.chain(snapshots, store, events)?,
         };
         for layer in &self.layers[..count] {
-            let dir = snapshots.get(&layer.snapshot).ok_or_else(|| BuildError::Request {
-                message: format!("the snapshot {} vanished during the build", layer.snapshot.short()),
-                hint: Some("do not clean plim's data directory while a build runs; build again".to_owned()),
-            })?;
+            let dir = match (snapshots.get(&layer.snapshot), &layer.remote) {
+                (Some(dir), _) => dir,
+                (None, Some(remote)) => {
+                    let scratch = Chain::scratch();
+                    let below = if layer.linked { &scratch } else { &chain };
+                    remote.unpack(&layer.snapshot, below, layer.epoch, snapshots, store, events)?
+                }
+                (None, None) => return Err(vanished(&layer.snapshot)),
+            };
             chain = chain.push(layer.snapshot.clone(), dir);
         }
         Ok(chain)
@@ -116,6 +134,13 @@ impl Stack {
     /// Returns the merged files.
     pub(crate) fn view(&self, shared: &Shared<'_>) -> Result<View, BuildError> {
         Ok(View::new(&self.chain(shared)?))
+    }
+}
+
+fn vanished(snapshot: &Digest) -> BuildError {
+    BuildError::Request {
+        message: format!("the snapshot {} vanished during the build", snapshot.short()),
+        hint: Some("do not clean plim's data directory while a build runs; build again".to_owned()),
     }
 }
 
@@ -178,7 +203,14 @@ mod tests {
     use super::*;
 
     fn layer(name: &str, linked: bool) -> StackLayer {
-        StackLayer { snapshot: Digest::of(name.as_bytes()), linked, created_by: String::new() }
+        StackLayer {
+            snapshot: Digest::of(name.as_bytes()),
+            linked,
+            created_by: String::new(),
+            epoch: 0,
+            fresh: true,
+            remote: None,
+        }
     }
 
     #[test]

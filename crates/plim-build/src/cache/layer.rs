@@ -32,6 +32,23 @@ impl LayerRecord {
         Ok(Some(Layer { descriptor: record.descriptor, diff_id: record.diff_id, created_by: None }))
     }
 
+    /// Returns the digest of the uncompressed layer noted in a snapshot's directory, with whatever compression; its blob
+    /// need not be there.
+    pub(crate) fn diff_id(dir: &Path, epoch: i64) -> Option<Digest> {
+        let end = format!("-{epoch}.json");
+        let records = fs::read_dir(dir).ok()?.flatten().filter(|entry| {
+            let name = entry.file_name();
+            // `layer-gzip6--5.json` has the epoch -5
+            name.to_str()
+                .and_then(|name| name.strip_prefix("layer-")?.split_once('-'))
+                .is_some_and(|(_, rest)| format!("-{rest}") == end)
+        });
+        records
+            .filter_map(|entry| serde_json::from_slice::<Self>(&fs::read(entry.path()).ok()?).ok())
+            .map(|record| record.diff_id)
+            .next()
+    }
+
     /// Notes a layer in a snapshot's directory.
     pub(crate) fn save(dir: &Path, compression: Compression, epoch: i64, layer: &Layer) -> io::Result<()> {
         let record = Self { diff_id: layer.diff_id.clone(), descriptor: layer.descriptor.clone() };
@@ -66,8 +83,13 @@ mod tests {
         LayerRecord::save(dir.path(), gzip, 7, &layer).unwrap();
         assert_eq!(LayerRecord::load(dir.path(), gzip, 7, &store).unwrap(), None);
         store.put(&descriptor, &mut &*blob).unwrap();
-        assert_eq!(LayerRecord::load(dir.path(), gzip, 7, &store).unwrap(), Some(layer));
+        assert_eq!(LayerRecord::load(dir.path(), gzip, 7, &store).unwrap(), Some(layer.clone()));
         assert_eq!(LayerRecord::load(dir.path(), gzip, 8, &store).unwrap(), None);
         assert_eq!(LayerRecord::load(dir.path(), Compression::None, 7, &store).unwrap(), None);
+        assert_eq!(LayerRecord::diff_id(dir.path(), 7), Some(Digest::of(b"tar")));
+        assert_eq!(LayerRecord::diff_id(dir.path(), -7), None);
+        LayerRecord::save(dir.path(), gzip, -7, &Layer { diff_id: Digest::of(b"old"), ..layer }).unwrap();
+        assert_eq!(LayerRecord::diff_id(dir.path(), -7), Some(Digest::of(b"old")));
+        assert_eq!(LayerRecord::diff_id(dir.path(), 7), Some(Digest::of(b"tar")));
     }
 }

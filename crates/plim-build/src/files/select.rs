@@ -223,7 +223,7 @@ impl Selector<'_> {
             // An edited file must stay newer than what an earlier build made of the old one and keeps in a
             // cache mount: compilers decide by that. In the layer every file of the context has the epoch.
             head.mtime = if node.is_dir() { self.op.epoch } else { head.mtime.max(self.op.epoch) };
-        } else if self.op.made_after.is_some_and(|after| head.mtime > after) {
+        } else if self.op.made_after.is_some_and(|after| head.mtime >= after) {
             head.mtime = head.mtime.max(self.op.epoch);
         }
         let linked = node.stamp.links > 1 && !node.is_dir();

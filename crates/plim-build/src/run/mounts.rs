@@ -22,6 +22,7 @@ use crate::shared::Shared;
 use crate::snapshot::{self, Chain, View};
 use crate::stack::Stack;
 use crate::stage::Building;
+use crate::travel::PortableInput;
 
 /// The namespace of cache mounts, so that builds of different owners on one machine do not share them.
 const CACHE_NAMESPACE_ARG: &str = "BUILDKIT_CACHE_MOUNT_NS";
@@ -114,6 +115,19 @@ impl Mounts {
     /// Returns digests of what the mounts read: of content for contexts, of the definition for stages.
     pub(super) fn inputs(&self, shared: &Shared<'_>) -> Result<Vec<(String, Digest)>, BuildError> {
         self.digests(shared, false)
+    }
+
+    /// Returns what other machines know the [`inputs`](Self::inputs) by.
+    pub(super) fn sources(&self, inputs: &[(String, Digest)]) -> Vec<PortableInput> {
+        let reading = self
+            .list
+            .iter()
+            .filter(|planned| matches!(planned.source, PlannedSource::Context { .. } | PlannedSource::Stack { .. }));
+        let source = |(planned, (_, digest)): (&Planned, &(String, Digest))| match &planned.source {
+            PlannedSource::Stack { stack, .. } => PortableInput::Stack(stack.clone()),
+            _ => PortableInput::Content(digest.clone()),
+        };
+        reading.zip(inputs).map(source).collect()
     }
 
     /// Returns digests of the content that the mounts read.

@@ -41,7 +41,8 @@ impl Snapshots {
         Ok(chain)
     }
 
-    fn unpack_layer(
+    /// Unpacks one layer over the tree below it and keeps it under a key; checks it as [`unpack`](Self::unpack) does.
+    pub(crate) fn unpack_layer(
         &self,
         layer: &Layer,
         id: &Digest,

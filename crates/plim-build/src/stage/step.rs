@@ -2,23 +2,34 @@
 
 use std::time::Instant;
 
+use std::sync::Arc;
+
 use plim_oci::{Digest, TaskId};
 
 use super::Building;
-use crate::cache::{Key, Op};
+use crate::cache::{Answer, Key, Op};
 use crate::error::BuildError;
+use crate::export;
 use crate::graph::Step;
 use crate::report::{Miss, StepReport};
 use crate::snapshot::Draft;
 use crate::stack::StackLayer;
+use crate::travel::{self, PortableInput, Recipe, Remote};
 
 /// What a step reads.
 pub(crate) enum Inputs<'f> {
     /// Digests of content.
     Content(Vec<(String, Digest)>),
-    /// Digests of how the content is made, which are to be had without looking at it, and a function that
-    /// looks. Content that is equal although made otherwise still finds the earlier result.
-    Definition(Vec<(String, Digest)>, &'f mut dyn FnMut() -> Result<Vec<(String, Digest)>, BuildError>),
+    /// How the content is made, which is to be had without looking at it. Content that is equal although made otherwise
+    /// still finds the earlier result.
+    Definition {
+        /// Digests by which this machine knows it.
+        local: Vec<(String, Digest)>,
+        /// What other machines know it by.
+        sources: Vec<PortableInput>,
+        /// Looks, and returns digests of the content.
+        look: &'f mut dyn FnMut() -> Result<Vec<(String, Digest)>, BuildError>,
+    },
 }
 
 /// A step that leaves files.
@@ -46,12 +57,24 @@ pub(crate) struct StepOutcome {
     pub(crate) report: StepReport,
     /// Its snapshot.
     pub(crate) snapshot: Digest,
+    /// The latest time in its layer, seconds since 1970.
+    pub(crate) epoch: i64,
+    /// What it depends on.
+    pub(crate) recipe: Recipe,
 }
 
 /// A step found or done.
 struct Settled {
     snapshot: Digest,
+    /// Where its files are, if they need not be here.
+    remote: Option<Arc<Remote>>,
     miss: Option<Miss>,
+}
+
+impl Settled {
+    fn found(snapshot: Digest, remote: Option<Arc<Remote>>) -> Self {
+        Self { snapshot, remote, miss: None }
+    }
 }
 
 impl Building<'_> {
@@ -68,70 +91,145 @@ impl Building<'_> {
         };
         let events = self.shared.events;
         let task = events.start(&title, None);
-        let settled = match self.settle(&mut work, task) {
+        let place = format!("{}/{}", self.stage.label, work.number);
+        let (settled, recipe) = match self.settle(&mut work, &place, task) {
             Ok(settled) => settled,
             Err(error) => {
                 events.finish(task, if matches!(error, BuildError::Cancelled) { "stopped" } else { "failed" }, true);
                 return Err(error);
             }
         };
-        let elapsed = started.elapsed();
-        match &settled.miss {
-            None => events.finish(task, "cached", false),
+        let seconds = started.elapsed().as_secs_f64();
+        let imported = settled.remote.as_ref().map(|remote| remote.source().to_owned());
+        match (&settled.miss, &imported) {
+            (None, None) => events.finish(task, "cached", false),
+            (None, Some(source)) => events.finish(task, &format!("cached in {source}"), false),
             // whoever shows tasks knows how long they took
-            Some(_) => events.finish(task, "", false),
+            (Some(_), _) => events.finish(task, "", false),
         }
+        let session = self.shared.session;
+        let fresh = settled.miss.is_some();
+        let done = match settled.miss {
+            Some(miss) => {
+                session.note_done(&place, &miss, seconds);
+                Some((miss, seconds))
+            }
+            None => session.done_before(&place),
+        };
+        let (miss, seconds) = done.map_or((None, seconds), |(miss, seconds)| (Some(miss), seconds));
         self.outcomes.push(StepOutcome {
             report: StepReport {
                 stage: self.stage.label.clone(),
                 line: step.line,
                 instruction: work.title,
-                cached: settled.miss.is_none(),
-                miss: settled.miss,
-                seconds: elapsed.as_secs_f64(),
+                cached: miss.is_none(),
+                imported,
+                miss,
+                seconds,
                 layer: None,
                 bytes: 0,
             },
             snapshot: settled.snapshot.clone(),
+            epoch: self.epoch,
+            recipe,
         });
+        // what no image needs is not fetched to be kept in a cache that has it already
+        let elsewhere = settled.remote.is_some() && !self.exported;
         self.stack.push(StackLayer {
             snapshot: settled.snapshot,
             linked: work.linked,
             created_by: work.created_by.clone(),
+            epoch: self.epoch,
+            fresh,
+            remote: settled.remote,
         });
         self.add_history(work.created_by, true);
-        if self.exported {
-            self.shared.layers.prepare(&self.stack, self.epoch);
+        for compression in self.shared.wanted(self.exported).into_iter().filter(|_| !elsewhere) {
+            self.shared.layers.prepare(&self.stack, compression);
         }
         Ok(())
     }
 
-    fn settle(&self, work: &mut FilesystemStep<'_>, task: TaskId) -> Result<Settled, BuildError> {
+    fn settle(
+        &self,
+        work: &mut FilesystemStep<'_>,
+        place: &str,
+        task: TaskId,
+    ) -> Result<(Settled, Recipe), BuildError> {
         let shared = self.shared;
         let parent = (!work.linked).then(|| self.stack.id().clone());
         let key_of = |inputs| Key { parent: parent.clone(), op: work.op.clone(), inputs };
-        let place = format!("{}/{}", self.stage.label, work.number);
+        let nameless = |inputs: &[Digest]| inputs.iter().map(|input| (String::new(), input.clone())).collect();
+        let written = |error| BuildError::io("write the step cache", error);
+        let mut recipe =
+            Recipe { op: work.op.clone(), linked: work.linked, epoch: self.epoch, sources: Vec::new(), content: None };
         let (key, definition) = match &mut work.inputs {
-            Inputs::Content(inputs) => (key_of(std::mem::take(inputs)), None),
-            Inputs::Definition(inputs, content) => {
-                let definition = definition_of(&key_of(std::mem::take(inputs)));
-                if let Some(snapshot) = self.known(&definition) {
-                    return Ok(Settled { snapshot, miss: None });
+            Inputs::Content(inputs) => {
+                recipe.sources = inputs.iter().map(|(_, digest)| PortableInput::Content(digest.clone())).collect();
+                (key_of(std::mem::take(inputs)), None)
+            }
+            Inputs::Definition { local, sources, look } => {
+                recipe.sources = std::mem::take(sources);
+                let definition = definition_of(&key_of(std::mem::take(local)));
+                if let Some(answer) = self.known(&definition) {
+                    recipe.content = Some(answer.inputs).filter(|inputs| !inputs.is_empty());
+                    return Ok((Settled::found(answer.snapshot, None), recipe));
                 }
-                (key_of(content()?), Some(definition))
+                if let Some((snapshot, found)) = self.imported(&recipe, None, parent.as_ref()) {
+                    let inputs = found.inputs.unwrap_or_default();
+                    if !inputs.is_empty() {
+                        let key = key_of(nameless(&inputs)).digest();
+                        shared.cache.put(&key, &snapshot.clone().into()).map_err(written)?;
+                        recipe.content = Some(inputs.clone());
+                    }
+                    let answer = Answer { snapshot: snapshot.clone(), inputs };
+                    shared.cache.put(&definition, &answer).map_err(written)?;
+                    return Ok((Settled::found(snapshot, Some(found.remote)), recipe));
+                }
+                (key_of(look()?), Some(definition))
             }
         };
+        let inputs: Vec<Digest> = key.inputs.iter().map(|(_, digest)| digest.clone()).collect();
         let digest = key.digest();
-        let written = |error| BuildError::io("write the step cache", error);
-        let settled = match self.known(&digest) {
-            Some(snapshot) => Settled { snapshot, miss: None },
-            None => self.settle_alone(&key, &digest, &place, work, task)?,
+        let settled = if let Some(answer) = self.known(&digest) {
+            Settled::found(answer.snapshot, None)
+        } else if let Some((snapshot, found)) = self.imported(&recipe, Some(&inputs), parent.as_ref()) {
+            shared.cache.put(&digest, &snapshot.clone().into()).map_err(written)?;
+            Settled::found(snapshot, Some(found.remote))
+        } else {
+            self.settle_alone(&key, &digest, place, work, task)?
         };
         if let Some(definition) = definition {
-            shared.cache.put(&definition, &settled.snapshot).map_err(written)?;
+            let answer = Answer { snapshot: settled.snapshot.clone(), inputs: inputs.clone() };
+            shared.cache.put(&definition, &answer).map_err(written)?;
         }
-        shared.journal.note(&place, &key);
-        Ok(settled)
+        recipe.content = Some(inputs);
+        shared.journal.note(place, &key);
+        Ok((settled, recipe))
+    }
+
+    /// Asks the caches of other machines for a step by what its inputs consist of, or by their content. Returns the name
+    /// of the snapshot that its layer makes here, whenever somebody needs the files.
+    fn imported(
+        &self,
+        recipe: &Recipe,
+        content: Option<&[Digest]>,
+        parent: Option<&Digest>,
+    ) -> Option<(Digest, travel::Answer)> {
+        let (shared, imports) = (self.shared, &self.shared.session.imports);
+        if imports.is_empty() || shared.nonce_of(self.stage).is_some() {
+            return None;
+        }
+        let below = if recipe.linked { None } else { Some(export::learn_state(shared, &self.stack)?) };
+        let key = match content {
+            Some(content) => recipe.by_content(below.as_ref(), content),
+            None => recipe.by_sources(below.as_ref(), &mut |stack| export::state_of(shared, stack))?,
+        };
+        let found = imports.step(&key)?;
+        let mut op = Op::new("imported");
+        op.option("parent", parent.map(Digest::as_str)).field("layer", found.remote.layer.diff_id.as_str());
+        op.field("epoch", self.epoch.to_le_bytes());
+        Some((op.finish(), found))
     }
 
     /// Does a step while no other build does the same one; that one may have done it while this one waited.
@@ -146,24 +244,24 @@ impl Building<'_> {
         let shared = self.shared;
         let written = |error| BuildError::io("write the step cache", error);
         let _lock = shared.cache.lock(digest).map_err(written)?;
-        if let Some(snapshot) = self.known(digest) {
-            return Ok(Settled { snapshot, miss: None });
+        if let Some(answer) = self.known(digest) {
+            return Ok(Settled::found(answer.snapshot, None));
         }
         let miss = match shared.nonce_of(self.stage) {
             Some(_) => Miss::NoCache,
             None => shared.journal.explain(place, key),
         };
         let snapshot = self.execute(digest, work, task)?;
-        shared.cache.put(digest, &snapshot).map_err(written)?;
-        Ok(Settled { snapshot, miss: Some(miss) })
+        shared.cache.put(digest, &snapshot.clone().into()).map_err(written)?;
+        Ok(Settled { snapshot, remote: None, miss: Some(miss) })
     }
 
-    /// Returns the snapshot that answers a key, if it is still there and the cache may be used.
-    fn known(&self, key: &Digest) -> Option<Digest> {
+    /// Returns what answers a key, if its snapshot is still there and the cache may be used.
+    fn known(&self, key: &Digest) -> Option<Answer> {
         if self.shared.nonce_of(self.stage).is_some() {
             return None;
         }
-        self.shared.cache.get(key).filter(|snapshot| self.shared.snapshots.get(snapshot).is_some())
+        self.shared.cache.get(key).filter(|answer| self.shared.snapshots.get(&answer.snapshot).is_some())
     }
 
     fn execute(&self, key: &Digest, work: &mut FilesystemStep<'_>, task: TaskId) -> Result<Digest, BuildError> {

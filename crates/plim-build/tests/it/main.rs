@@ -9,6 +9,7 @@ mod config;
 mod failures;
 mod late;
 mod steps;
+mod travel;
 mod workbench;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
     plim_sandbox::helper_main();
     let filters: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let all: Vec<Test> =
-        [cache::TESTS, config::TESTS, failures::TESTS, late::TESTS, steps::TESTS, chroot::TESTS].concat();
+        [cache::TESTS, config::TESTS, failures::TESTS, late::TESTS, steps::TESTS, chroot::TESTS, travel::TESTS]
+            .concat();
     let chosen = all.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
     if std::env::args().any(|arg| arg == "--list") {
         for (name, _) in chosen {
