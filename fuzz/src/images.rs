@@ -2,6 +2,7 @@
 
 use std::io::Read;
 
+use plim_build::CacheTable;
 use plim_oci::compress::decompressor;
 use plim_oci::tar::{Limits, TarError, read_layer};
 use plim_oci::{ImageConfig, Index, Location, Manifest, Reference};
@@ -33,6 +34,17 @@ fn round_trip<T: serde::Serialize + for<'de> serde::Deserialize<'de> + PartialEq
     if let Ok(value) = serde_json::from_slice::<T>(data) {
         let written = serde_json::to_vec(&value).expect("what was read can be written");
         assert_eq!(serde_json::from_slice::<T>(&written).expect("what was written can be read"), value);
+    }
+}
+
+/// A table of a cache that was read is written so that it reads the same.
+pub fn cache_table(data: &[u8]) {
+    if let Ok(table) = CacheTable::parse(data) {
+        let written = table.to_json();
+        assert_eq!(CacheTable::parse(&written).expect("what was written can be read"), table);
+        let mut twice = table.clone();
+        twice.merge(&table);
+        assert_eq!(twice.to_json(), written, "nothing new comes of what is known");
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod pull;
 pub(crate) mod run;
 pub(crate) mod why;
 
+mod caches;
 mod parse;
 
 use camino::Utf8Path;

@@ -1,10 +1,13 @@
 //! `plim build`: a Dockerfile and a context become an image in the store.
 
+mod cache;
 mod context;
 mod output;
 
+pub use cache::{CACHE_TYPE, CachePlace, CacheTo, Caches};
 use camino::{Utf8Path, Utf8PathBuf};
 pub use output::{ImageOutput, Sink};
+pub use plim_build::CacheMode;
 pub use plim_build::Network;
 use plim_build::{Built, NamedContext, Request, Secret, SecretSpec, StepReport};
 use plim_dockerfile::ignore::Patterns;
@@ -50,6 +53,8 @@ pub struct BuildRequest {
     pub compression: String,
     /// Where to write the image besides the store.
     pub outputs: Vec<ImageOutput>,
+    /// Caches that travel.
+    pub caches: Caches,
     /// Lines of /etc/hosts in RUN steps.
     pub extra_hosts: Vec<(String, String)>,
     /// How steps run and where bases come from.
@@ -130,17 +135,23 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
         .collect::<Result<Vec<_>, _>>()?;
     let platforms = if platforms.is_empty() { vec![Platform::host()] } else { platforms };
     output::check(&request.outputs, &tags, platforms.len())?;
+    request.caches.check(request.squash)?;
     let context = context::open(workspace, &request.context, events)?;
     let (mut images, mut steps) = (Vec::new(), Vec::new());
+    let (mut found, mut tables) = (Vec::new(), Vec::new());
     for platform in platforms {
         let mut build = prepare(workspace, request, &context)?;
         build.platform = platform.clone();
+        let sources = cache::open(workspace, &request.caches, &platform, events);
+        build.cache_from = sources.iter().map(|found| found.source.clone()).collect();
+        found.extend(sources);
         let compression = build.compression;
         let (mut built, _) = execute(workspace, &build, &request.options, events)?;
         if request.squash {
             output::squash(workspace, &mut built, compression, events)?;
         }
         steps.append(&mut built.steps);
+        tables.push(std::mem::take(&mut built.caches));
         images.push((platform, built));
     }
     let root = root(workspace, &images)?;
@@ -151,6 +162,9 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     for output in &request.outputs {
         output::write(workspace, &product, output, events)?;
     }
+    let pushed = output::pushed(&request.outputs, &tags);
+    cache::write(workspace, &request.caches, &cache::Results { tables, found: &found, pushed }, events)?;
+    drop(found);
     housekeeping::tidy(workspace, events);
     let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {
@@ -221,6 +235,8 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         build.named_contexts.push((name.clone(), named_context(place)?));
     }
     build.no_cache = request.no_cache;
+    build.cache_to = request.caches.exports();
+    build.cache_inline = request.caches.inline;
     build.compression = request
         .compression
         .parse::<Compression>()

@@ -53,6 +53,13 @@ pub(crate) struct Build {
     /// Do the steps of this stage again, and those that stand on them; may be repeated.
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub(crate) no_cache_filter: Vec<String>,
+    /// Ask a cache for what this machine has not got; may be repeated: a name in a registry, type=local,src=FOLDER.
+    #[arg(long, value_name = "SPEC", help_heading = "Caches")]
+    pub(crate) cache_from: Vec<String>,
+    /// Write a cache for other machines; may be repeated: type=registry,ref=NAME, type=local,dest=FOLDER, type=inline;
+    /// mode=max has the steps of all stages, compression=KIND, ignore-error=true.
+    #[arg(long, value_name = "SPEC", help_heading = "Caches")]
+    pub(crate) cache_to: Vec<String>,
     /// Put one layer in the place of all that the steps make; those of the base stay.
     #[arg(long)]
     pub(crate) squash: bool,

@@ -10,6 +10,7 @@ mod analyze;
 mod base;
 mod build;
 mod build_outputs;
+mod caches;
 mod config;
 mod copy;
 mod daemon;

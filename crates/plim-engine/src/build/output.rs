@@ -7,7 +7,9 @@ use plim_build::snapshot::Ownership;
 use plim_build::{Built, Root};
 use plim_oci::compress::Compression;
 use plim_oci::layout::{Layout, LayoutRepository};
-use plim_oci::{Blobs as _, BlobsMut as _, Descriptor, Events, ObserveLayers as _, Platform, Reference, archive, copy};
+use plim_oci::{
+    Blobs as _, BlobsMut as _, Descriptor, Events, ObserveLayers as _, Origin, Platform, Reference, archive, copy,
+};
 
 use super::write_file;
 use crate::copy::Cargo;
@@ -132,6 +134,20 @@ pub(super) fn write(
         }
     }
     Ok(())
+}
+
+/// Returns the repositories to which outputs push.
+pub(super) fn pushed(outputs: &[ImageOutput], tags: &[Reference]) -> Vec<Origin> {
+    let given = outputs.iter().filter_map(|output| match output {
+        ImageOutput::Registry(names) if names.is_empty() => Some(tags.to_vec()),
+        ImageOutput::Registry(names) => Some(names.iter().filter_map(|name| name.parse().ok()).collect()),
+        _ => None,
+    });
+    let origin = |reference: Reference| Origin {
+        registry: reference.registry().to_owned(),
+        repository: reference.repository().to_owned(),
+    };
+    given.flatten().map(origin).collect()
 }
 
 /// Says whether this process is the system's root, and no user in a namespace of their own.
