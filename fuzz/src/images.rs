@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use plim_build::CacheTable;
+use plim_build::{CacheTable, MountTable};
 use plim_oci::compress::decompressor;
 use plim_oci::tar::{Limits, TarError, read_layer};
 use plim_oci::{ImageConfig, Index, Location, Manifest, Reference};
@@ -37,7 +37,7 @@ fn round_trip<T: serde::Serialize + for<'de> serde::Deserialize<'de> + PartialEq
     }
 }
 
-/// A table of a cache that was read is written so that it reads the same.
+/// A table of a cache, or of cache directories, that was read is written so that it reads the same.
 pub fn cache_table(data: &[u8]) {
     if let Ok(table) = CacheTable::parse(data) {
         let written = table.to_json();
@@ -45,6 +45,9 @@ pub fn cache_table(data: &[u8]) {
         let mut twice = table.clone();
         twice.merge(&table);
         assert_eq!(twice.to_json(), written, "nothing new comes of what is known");
+    }
+    if let Ok(table) = MountTable::parse(data) {
+        assert_eq!(MountTable::parse(&table.to_json()).expect("what was written can be read"), table);
     }
 }
 

@@ -40,4 +40,6 @@ pub use request::{Context, NamedContext, Request, SecretSpec};
 pub use schedule::build;
 pub use stack::Root;
 pub use state::State;
-pub use travel::{CacheExport, CacheMode, CacheSource, CacheTable, CacheTableError, INLINE_CACHE};
+pub use travel::{
+    CacheExport, CacheMode, CacheMount, CacheSource, CacheTable, CacheTableError, INLINE_CACHE, MountSource, MountTable,
+};

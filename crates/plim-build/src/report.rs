@@ -4,7 +4,7 @@ use plim_oci::{Digest, Image};
 use serde::Serialize;
 
 use crate::stack::Root;
-use crate::travel::CacheTable;
+use crate::travel::{CacheMount, CacheTable};
 
 /// The result of a build.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Built {
     pub steps: Vec<StepReport>,
     /// The caches that were asked for.
     pub caches: Vec<CacheTable>,
+    /// The cache directories that the needed stages name, be they used this time or not.
+    pub cache_mounts: Vec<CacheMount>,
     /// The images that the build read.
     pub bases: Vec<BaseReport>,
     /// What looks wrong but did not stop the build.

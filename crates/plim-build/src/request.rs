@@ -9,7 +9,7 @@ use plim_oci::Platform;
 use plim_oci::compress::Compression;
 use plim_sandbox::{Isolation, Network, Secret};
 
-use crate::travel::{CacheExport, CacheSource};
+use crate::travel::{CacheExport, CacheSource, MountSource};
 
 /// Everything a build depends on besides the machine's [`State`](crate::State).
 #[derive(Debug)]
@@ -69,6 +69,8 @@ pub struct Request {
     pub cache_from: Vec<CacheSource>,
     /// Caches to write down; [`Built::caches`](crate::Built::caches) has them in the same order.
     pub cache_to: Vec<CacheExport>,
+    /// Where cache directories that are not on this machine yet may get their first content, in this order.
+    pub cache_mounts_from: Vec<MountSource>,
     /// The image's configuration keeps the table of its own steps, see [`INLINE_CACHE`](crate::INLINE_CACHE).
     pub cache_inline: bool,
 }
@@ -102,6 +104,7 @@ impl Request {
             jobs: 0,
             cache_from: Vec::new(),
             cache_to: Vec::new(),
+            cache_mounts_from: Vec::new(),
             cache_inline: false,
         }
     }

@@ -18,7 +18,7 @@ use crate::snapshot::Snapshots;
 use crate::stack::Root;
 use crate::stage::{self, Finished};
 use crate::state::State;
-use crate::travel::{self, CacheTable};
+use crate::travel::{self, CacheMount, CacheTable};
 
 /// Builds an image into the store.
 ///
@@ -66,6 +66,7 @@ pub fn build(
                     root: done.root,
                     steps: done.steps,
                     caches: done.caches,
+                    cache_mounts: done.cache_mounts,
                     bases,
                     warnings,
                 })
@@ -127,6 +128,7 @@ struct Done {
     root: Root,
     steps: Vec<StepReport>,
     caches: Vec<CacheTable>,
+    cache_mounts: Vec<CacheMount>,
 }
 
 fn bases_of(plan: &Plan) -> Result<Vec<BaseReport>, BuildError> {
@@ -156,7 +158,14 @@ fn build_all(shared: &Shared<'_>) -> Result<Done, BuildError> {
     let image = export::image(shared, target, table.map(|table| table.to_json()).as_deref())?;
     let caches = shared.request.cache_to.iter().map(|cache| travel::table(shared, &results, *cache));
     let caches = caches.collect::<Result<_, _>>()?;
-    Ok(Done { image, root: Root::new(&target.stack, target.epoch), steps: reports(shared, &results), caches })
+    let cache_mounts = shared.cache_mounts().iter().cloned().collect();
+    Ok(Done {
+        image,
+        root: Root::new(&target.stack, target.epoch),
+        steps: reports(shared, &results),
+        caches,
+        cache_mounts,
+    })
 }
 
 fn reports(shared: &Shared<'_>, results: &[OnceLock<Finished>]) -> Vec<StepReport> {

@@ -1,6 +1,6 @@
 //! What all stages of one build use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,7 @@ use crate::scope::Globals;
 use crate::snapshot::Snapshots;
 use crate::stack::Stack;
 use crate::state::State;
-use crate::travel::{CacheMode, Imports};
+use crate::travel::{CacheMode, CacheMount, Imports};
 
 /// A user's name with its numbers, and the files in which it was looked up.
 pub(crate) type LookedUp = (Stack, String, (u32, u32));
@@ -83,6 +83,8 @@ pub(crate) struct Shared<'a> {
     pub(crate) trust: Trust,
     /// Users that were looked up in files.
     pub(crate) owners: Mutex<Vec<LookedUp>>,
+    /// The cache directories that steps name.
+    cache_mounts: Mutex<BTreeSet<CacheMount>>,
     /// Makes the results of this build its own where the cache is switched off.
     nonce: Digest,
     /// What looked wrong so far.
@@ -120,6 +122,7 @@ impl<'a> Shared<'a> {
             layers: LayerTable::default(),
             trust: Trust::load(request)?,
             owners: Mutex::default(),
+            cache_mounts: Mutex::default(),
             nonce: fresh(),
             warnings: Mutex::new(warnings),
             stop: AtomicBool::new(false),
@@ -144,6 +147,11 @@ impl<'a> Shared<'a> {
             }
         }
         wanted
+    }
+
+    /// Returns the cache directories that steps name.
+    pub(crate) fn cache_mounts(&self) -> MutexGuard<'_, BTreeSet<CacheMount>> {
+        self.cache_mounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the build and returns what looked wrong.

@@ -28,6 +28,7 @@ pub use export::{Ownership, export_dir};
 pub use layer::{LayerOptions, layer_from_dir, settle};
 pub use node::Node;
 pub use store::{Draft, Snapshots};
+pub(crate) use unpack::fill_from_layer;
 pub use view::View;
 pub use working::WorkingCopy;
 

@@ -6,14 +6,17 @@
 //! travel under keys that are as true as any.
 
 mod key;
+mod mounts;
 mod records;
 mod remote;
 mod table;
 
+pub use mounts::{CacheMount, MountSource, MountTable};
 pub use remote::CacheSource;
 pub use table::{CacheTable, CacheTableError};
 
 pub(crate) use key::{PortableInput, Recipe, owner_key, state_id};
+pub(crate) use mounts::{First, first_content};
 pub(crate) use records::{inline, table};
 pub(crate) use remote::{Answer, Imports, Remote};
 

@@ -2,10 +2,12 @@
 
 mod cache;
 mod context;
+mod mounts;
 mod output;
 
 pub use cache::{CACHE_TYPE, CachePlace, CacheTo, Caches};
 use camino::{Utf8Path, Utf8PathBuf};
+pub use mounts::{MOUNTS_TYPE, MountsTo};
 pub use output::{ImageOutput, Sink};
 pub use plim_build::CacheMode;
 pub use plim_build::Network;
@@ -139,11 +141,13 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     let context = context::open(workspace, &request.context, events)?;
     let (mut images, mut steps) = (Vec::new(), Vec::new());
     let (mut found, mut tables) = (Vec::new(), Vec::new());
+    let found_mounts = mounts::open(workspace, &request.caches, events);
     for platform in platforms {
         let mut build = prepare(workspace, request, &context)?;
         build.platform = platform.clone();
         let sources = cache::open(workspace, &request.caches, &platform, events);
         build.cache_from = sources.iter().map(|found| found.source.clone()).collect();
+        build.cache_mounts_from = found_mounts.iter().map(|found| found.source.clone()).collect();
         found.extend(sources);
         let compression = build.compression;
         let (mut built, _) = execute(workspace, &build, &request.options, events)?;
@@ -163,8 +167,12 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
         output::write(workspace, &product, output, events)?;
     }
     let pushed = output::pushed(&request.outputs, &tags);
-    cache::write(workspace, &request.caches, &cache::Results { tables, found: &found, pushed }, events)?;
-    drop(found);
+    let open = found.iter().filter_map(|found| found.layout.clone());
+    let layouts: Vec<_> = open.chain(found_mounts.iter().filter_map(|found| found.layout.clone())).collect();
+    let results = cache::Results { tables, found: &found, layouts: &layouts, pushed };
+    cache::write(workspace, &request.caches, &results, events)?;
+    let named = mounts::named(images.iter().map(|(_, built)| built));
+    mounts::write(workspace, &request.caches, &named, &layouts, events)?;
     housekeeping::tidy(workspace, events);
     let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {

@@ -15,6 +15,8 @@ const CAP: u64 = 20_000_000_000;
 /// that still writes them.
 const YOUNG: Duration = Duration::from_hours(1);
 
+const DAY: Duration = Duration::from_hours(24);
+
 /// Removes what was not used for longest until the caps hold again. Never fails: a full disk is the next command's business.
 pub(crate) fn tidy(workspace: &Workspace, events: &dyn Events) {
     let cap = workspace.config.store.cap_gb.map_or(CAP, |gigabytes| gigabytes.saturating_mul(1_000_000_000));
@@ -65,7 +67,9 @@ pub(crate) fn sweep_begun(dir: &Utf8Path, depth: Depth) {
             (true, false) => std::fs::remove_file(path),
             // a build context of a process that is gone
             (true, true) if is_in(path, "contexts") => std::fs::remove_dir_all(path),
-            // only the directory of a cache that was about to be made, which is empty
+            // a cache that was about to get its first content, which takes less than a day
+            (true, true) if is_in(path, "mounts") && is_older(&metadata, DAY) => std::fs::remove_dir_all(path),
+            // the same before it got any
             (true, true) => std::fs::remove_dir(path),
             (false, true) if depth == Depth::All && !is_cache_of_steps(path) && !is_in(path, "contexts") => {
                 sweep_begun(path, depth);
@@ -158,6 +162,11 @@ fn is_young(metadata: &std::fs::Metadata) -> bool {
     age.is_ok_and(|age| age.is_ok_and(|age| age < YOUNG))
 }
 
+fn is_older(metadata: &std::fs::Metadata, age: Duration) -> bool {
+    let written = metadata.modified().map(|written| SystemTime::now().duration_since(written));
+    written.is_ok_and(|since| since.is_ok_and(|since| since > age))
+}
+
 fn blobs_size(workspace: &Workspace) -> u64 {
     let Ok(entries) = std::fs::read_dir(workspace.store.root().join("blobs/sha256")) else { return 0 };
     entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.size()).sum()
@@ -181,16 +190,17 @@ mod tests {
             std::fs::create_dir_all(cache.join(path).parent().unwrap()).unwrap();
             std::fs::File::create(cache.join(path)).unwrap().set_modified(time).unwrap();
         }
-        for path in ["mounts/tmp-empty", "mounts/tmp-full"] {
+        let dead = SystemTime::now() - DAY - Duration::from_mins(1);
+        for (path, time) in [("mounts/tmp-empty", old), ("mounts/tmp-full", old), ("mounts/tmp-dead", dead)] {
             std::fs::create_dir(cache.join(path)).unwrap();
-        }
-        std::fs::write(cache.join("mounts/tmp-full/x"), "").unwrap();
-        for path in ["mounts/tmp-empty", "mounts/tmp-full"] {
-            std::fs::File::open(cache.join(path)).unwrap().set_modified(old).unwrap();
+            if path != "mounts/tmp-empty" {
+                std::fs::write(cache.join(path).join("x"), "").unwrap();
+            }
+            std::fs::File::open(cache.join(path)).unwrap().set_modified(time).unwrap();
         }
         sweep_begun(cache, Depth::All);
         let there = |path: &str| cache.join(path).exists();
-        assert!(!there("build/steps/ab/.tmp-1") && !there("mounts/tmp-empty"));
+        assert!(!there("build/steps/ab/.tmp-1") && !there("mounts/tmp-empty") && !there("mounts/tmp-dead"));
         assert!(there("build/steps/ab/.tmp-2") && there("build/steps/ab/cd"));
         assert!(there("mounts/x.0/.tmp-of-the-step") && there("mounts/tmp-full"));
     }

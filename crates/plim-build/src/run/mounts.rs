@@ -22,7 +22,7 @@ use crate::shared::Shared;
 use crate::snapshot::{self, Chain, View};
 use crate::stack::Stack;
 use crate::stage::Building;
-use crate::travel::PortableInput;
+use crate::travel::{CacheMount, First, PortableInput, first_content};
 
 /// The namespace of cache mounts, so that builds of different owners on one machine do not share them.
 const CACHE_NAMESPACE_ARG: &str = "BUILDKIT_CACHE_MOUNT_NS";
@@ -226,10 +226,16 @@ impl Mounts {
             }
             PlannedSource::Cache { dir, path, seed } => {
                 let broken = |error| BuildError::io(format!("use the cache for {}", planned.target), error);
-                let open = dir.open(&shared.state.mounts, is_copied(shared)).map_err(broken)?;
-                if let (true, Some(seed)) = (open.fresh, seed) {
-                    fill(&open.path, seed, shared, &self.failed)?;
-                }
+                let sources = &shared.request.cache_mounts_from;
+                let mut first = |new: &Path| match first_content(sources, dir.name(), new, shared.events)? {
+                    First::Filled => Ok(true),
+                    First::Spoilt => Ok(false),
+                    First::Nothing => {
+                        seed.as_ref().map_or(Ok(()), |seed| fill(new, seed, shared, &self.failed))?;
+                        Ok(true)
+                    }
+                };
+                let open = dir.open(&shared.state.mounts, is_copied(shared), &mut first)?;
                 let path = within(&open.path, path).map_err(broken)?.ok_or_else(|| {
                     (self.failed)(FilesError::Subject(format!("the cache for {} has no {path}", planned.target)))
                 })?;
@@ -287,6 +293,7 @@ fn plan(
             let seed = origin.map(|origin| building.stack_of(origin)).transpose()?;
             let namespace = shared.globals.build_arg(CACHE_NAMESPACE_ARG);
             let dir = CacheDir::of(&mount, namespace, seed.as_ref().map(Stack::id));
+            shared.cache_mounts().insert(CacheMount { name: dir.name().to_owned(), id: dir.id().to_owned() });
             (target()?, PlannedSource::Cache { dir, path, seed })
         }
         MountType::Tmpfs => (target()?, PlannedSource::Tmpfs),

@@ -7,15 +7,17 @@ use plim_oci::compress::ahead_hashed;
 use plim_oci::layout::Layout;
 use plim_oci::tar::{Limits, read_layer};
 use plim_oci::verify::VerifyingReader;
-use plim_oci::{BlobError, Blobs, Digest, Events, Image, Layer, TaskId};
+use plim_oci::{BlobError, Blobs, Digest, EntryHead, Events, Image, Layer, TaskId};
 
 use super::chain_id;
 use super::{Chain, Snapshots, View, node};
 use crate::files::FilesError;
 
 mod extract;
+mod ids;
 
 use extract::Extractor;
+use ids::Ids;
 
 impl Snapshots {
     /// Returns the root file system of an image, unpacking the layers that are not yet here. Bytes are
@@ -53,7 +55,8 @@ impl Snapshots {
         let draft = self.begin()?;
         let size = layer.descriptor.size;
         let task = events.start(&format!("unpack {}", layer.descriptor.digest.short()), Some(size));
-        let result = read_blob(layer, &draft.fs, &View::new(below), store, events, task);
+        let own = &mut |_: &mut EntryHead| {};
+        let result = read_blob(layer, &draft.fs, &View::new(below), store, own, (events, task));
         events.finish(task, "", result.is_err());
         result.map_err(|error| match error {
             FilesError::Archive { source, .. } => {
@@ -65,22 +68,40 @@ impl Snapshots {
     }
 }
 
+/// Unpacks a layer into an empty directory, past both its digests; owners that this process may not give away become its
+/// own. What is there after an error must not be used.
+pub(crate) fn fill_from_layer(
+    layer: &Layer,
+    into: &Path,
+    blobs: &dyn Blobs,
+    events: &dyn Events,
+    task: TaskId,
+) -> Result<(), FilesError> {
+    let ids = Ids::load();
+    let mut own = |head: &mut EntryHead| {
+        head.uid = if ids.has_user(head.uid) { head.uid } else { ids.user };
+        head.gid = if ids.has_group(head.gid) { head.gid } else { ids.group };
+    };
+    read_blob(layer, into, &View::new(&Chain::scratch()), blobs, &mut own, (events, task))
+}
+
 fn read_blob(
     layer: &Layer,
     into: &Path,
     below: &View,
-    store: &Layout,
-    events: &dyn Events,
-    task: TaskId,
+    store: &dyn Blobs,
+    own: &mut dyn FnMut(&mut EntryHead),
+    (events, task): (&dyn Events, TaskId),
 ) -> Result<(), FilesError> {
     let blob = Progress { inner: store.open(&layer.descriptor)?, events, task };
     let verified = VerifyingReader::of(blob, &layer.descriptor);
     let ((), actual) = ahead_hashed(verified, |tar| {
         let mut extractor = Extractor::new(into, below, events)?;
-        read_layer(tar, &Limits::default(), &mut |head, content: &mut dyn Read| {
+        read_layer(tar, &Limits::default(), &mut |mut head, content: &mut dyn Read| {
             if events.cancelled() {
                 return Err(FilesError::Cancelled);
             }
+            own(&mut head);
             extractor.entry(head, content)
         })?;
         extractor.finish()

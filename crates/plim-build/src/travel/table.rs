@@ -9,7 +9,7 @@ use plim_oci::{Compression, Descriptor, Digest, media_type};
 use serde::{Deserialize, Serialize};
 
 /// The form described here. Readers refuse others: a key of another form would mean something else.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// Bytes of JSON.
 const MAX_BYTES: usize = 8 << 20;
 /// Layers; a registry takes no manifest that lists more.
@@ -102,11 +102,7 @@ impl CacheTable {
         let within = |what, count: usize, most: usize| {
             if count > most { Err(CacheTableError::TooLarge { what, most }) } else { Ok(()) }
         };
-        within("bytes", json.len(), MAX_BYTES)?;
-        let version: Version = serde_json::from_slice(json).map_err(CacheTableError::Malformed)?;
-        if version.version != VERSION {
-            return Err(CacheTableError::Version(version.version));
-        }
+        read_version(json, MAX_BYTES)?;
         let document: Document = serde_json::from_slice(json).map_err(CacheTableError::Malformed)?;
         within("layers", document.layers.len(), MAX_LAYERS)?;
         within("steps", document.steps.len(), MAX_STEPS)?;
@@ -212,7 +208,17 @@ struct Version {
     version: u32,
 }
 
-fn check(layer: &CachedLayer) -> Result<(), CacheTableError> {
+/// Refuses a table that is too large, or of another version.
+pub(super) fn read_version(json: &[u8], most: usize) -> Result<(), CacheTableError> {
+    if json.len() > most {
+        return Err(CacheTableError::TooLarge { what: "bytes", most });
+    }
+    let Version { version } = serde_json::from_slice(json).map_err(CacheTableError::Malformed)?;
+    if version == VERSION { Ok(()) } else { Err(CacheTableError::Version(version)) }
+}
+
+/// Refuses a layer that no build writes.
+pub(super) fn check(layer: &CachedLayer) -> Result<(), CacheTableError> {
     let CachedLayer { blob, diff_id, compression } = layer;
     let wrong = |reason: &str| Err(CacheTableError::Wrong(format!("the layer {} {reason}", blob.digest)));
     if blob.digest.algorithm() != "sha256" || diff_id.algorithm() != "sha256" {

@@ -60,6 +60,13 @@ pub(crate) struct Build {
     /// mode=max has the steps of all stages, compression=KIND, ignore-error=true.
     #[arg(long, value_name = "SPEC", help_heading = "Caches")]
     pub(crate) cache_to: Vec<String>,
+    /// Where the directories of RUN --mount=type=cache that are not on this machine yet get their content: as --cache-from.
+    #[arg(long, value_name = "SPEC", help_heading = "Caches")]
+    pub(crate) cache_mounts_from: Vec<String>,
+    /// Send the directories of RUN --mount=type=cache elsewhere: type=registry,ref=NAME, type=local,dest=FOLDER;
+    /// ignore-error=true.
+    #[arg(long, value_name = "SPEC", help_heading = "Caches")]
+    pub(crate) cache_mounts_to: Vec<String>,
     /// Put one layer in the place of all that the steps make; those of the base stay.
     #[arg(long)]
     pub(crate) squash: bool,

@@ -62,7 +62,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         platforms: args.platform.clone(),
         compression: args.compression.clone(),
         outputs,
-        caches: super::caches::caches(&args.cache_from, &args.cache_to)?,
+        caches: super::caches::caches(args)?,
         extra_hosts: args.add_host.iter().map(|text| parse::extra_host(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
     };

@@ -1,13 +1,20 @@
 //! Texts of the flags that name caches of builds.
 
 use plim_engine::Failure;
-use plim_engine::build::{CacheMode, CachePlace, CacheTo, Caches};
+use plim_engine::build::{CacheMode, CachePlace, CacheTo, Caches, MountsTo};
 
-/// Reads `--cache-from` and `--cache-to`.
-pub(crate) fn caches(from: &[String], to: &[String]) -> Result<Caches, Failure> {
-    let mut caches =
-        Caches { from: from.iter().map(|text| source(text)).collect::<Result<_, _>>()?, ..Caches::default() };
-    for text in to {
+use crate::args::build::Build;
+
+/// Reads `--cache-from`, `--cache-to`, `--cache-mounts-from` and `--cache-mounts-to`.
+pub(crate) fn caches(args: &Build) -> Result<Caches, Failure> {
+    let sources = |flag, texts: &[String]| texts.iter().map(|text| source(flag, text)).collect::<Result<Vec<_>, _>>();
+    let mut caches = Caches {
+        from: sources("--cache-from", &args.cache_from)?,
+        mounts_from: sources("--cache-mounts-from", &args.cache_mounts_from)?,
+        mounts_to: args.cache_mounts_to.iter().map(|text| mounts(text)).collect::<Result<_, _>>()?,
+        ..Caches::default()
+    };
+    for text in &args.cache_to {
         match target(text)? {
             Some(target) => caches.to.push(target),
             None => caches.inline = true,
@@ -17,9 +24,9 @@ pub(crate) fn caches(from: &[String], to: &[String]) -> Result<Caches, Failure> 
 }
 
 /// A name in a registry, or `type=registry,ref=NAME`, `type=local,src=FOLDER`.
-fn source(text: &str) -> Result<CachePlace, Failure> {
-    let hint = "write --cache-from NAME, type=registry,ref=NAME or type=local,src=FOLDER";
-    let spec = Spec::read("--cache-from", text, hint)?;
+fn source(flag: &'static str, text: &str) -> Result<CachePlace, Failure> {
+    let hint = "write a name in a registry, type=registry,ref=NAME or type=local,src=FOLDER";
+    let spec = Spec::read(flag, text, hint)?;
     if let Some((key, _)) = spec.rest.first() {
         return Err(spec.wrong(&format!("`{key}` is not known")));
     }
@@ -59,6 +66,21 @@ fn target(text: &str) -> Result<Option<CacheTo>, Failure> {
     };
     let compression = compression.map(|kind| kind.parse()).transpose().map_err(|error: String| spec.wrong(&error))?;
     Ok(Some(CacheTo { place: spec.place("dest")?, mode, compression, ignore_error }))
+}
+
+/// `type=registry,ref=NAME` or `type=local,dest=FOLDER`, with `ignore-error`.
+fn mounts(text: &str) -> Result<MountsTo, Failure> {
+    let hint = "write --cache-mounts-to type=registry,ref=NAME or type=local,dest=FOLDER, with ignore-error=true";
+    let mut spec = Spec::read("--cache-mounts-to", text, hint)?;
+    let mut ignore_error = false;
+    for (key, value) in std::mem::take(&mut spec.rest) {
+        match (key, value) {
+            ("ignore-error", "true" | "1") => ignore_error = true,
+            ("ignore-error", "false" | "0") => ignore_error = false,
+            _ => return Err(spec.wrong(&format!("`{key}={value}` is not known"))),
+        }
+    }
+    Ok(MountsTo { place: spec.place("dest")?, ignore_error })
 }
 
 /// `type=KIND` with keys, or a bare name.
@@ -114,9 +136,9 @@ mod tests {
     #[test]
     fn caches_have_the_forms_that_buildx_knows() {
         let registry = |name: &str| CachePlace::Registry(name.to_owned());
-        assert_eq!(source("r.example/a:cache").unwrap(), registry("r.example/a:cache"));
-        assert_eq!(source("type=registry,ref=r.example/a").unwrap(), registry("r.example/a"));
-        assert_eq!(source("type=local,src=dir").unwrap(), CachePlace::Local("dir".into()));
+        assert_eq!(source("--cache-from", "r.example/a:cache").unwrap(), registry("r.example/a:cache"));
+        assert_eq!(source("--cache-from", "type=registry,ref=r.example/a").unwrap(), registry("r.example/a"));
+        assert_eq!(source("--cache-from", "type=local,src=dir").unwrap(), CachePlace::Local("dir".into()));
         let to =
             target("type=registry,ref=r.example/a,mode=max,compression=zstd,compression-level=7,ignore-error=true");
         let expected = CacheTo {
@@ -128,6 +150,9 @@ mod tests {
         assert_eq!(to.unwrap(), Some(expected));
         assert_eq!(target("type=local,dest=d").unwrap().unwrap().mode, CacheMode::Min);
         assert_eq!(target("type=inline").unwrap(), None);
+        let to = MountsTo { place: registry("r.example/m"), ignore_error: true };
+        assert_eq!(mounts("type=registry,ref=r.example/m,ignore-error=true").unwrap(), to);
+        assert!(mounts("type=inline").is_err() && mounts("ref=a,mode=max").is_err());
     }
 
     #[test]
@@ -135,7 +160,7 @@ mod tests {
         for wrong in
             ["type=gha", "type=local,dest=d", "type=registry", "type=local,src=", "ref=a,src=b", "type=local,src=d,x=y"]
         {
-            assert!(source(wrong).is_err(), "{wrong}");
+            assert!(source("--cache-from", wrong).is_err(), "{wrong}");
         }
         for wrong in [
             "type=s3,bucket=b",

@@ -179,3 +179,73 @@ fn a_cache_that_cannot_be_written_fails_unless_it_may() {
     assert!(output.stderr.contains("the cache file is not written"), "{output}");
     output.good();
 }
+
+/// The content of cache directories on another machine, where a step can see them.
+#[test]
+fn cache_directories_go_to_other_machines() {
+    let Some(registry) = registry() else { return };
+    let base = format!("{}/{SHELL}", registry.address());
+    let place = format!("{}/team/mounts:main", registry.address());
+    let (from, to) = (format!("type=registry,ref={place}"), format!("type=registry,ref={place}"));
+    let one = TestEnv::new();
+    let counting = |line: &str| {
+        format!(
+            "FROM {base}\nRUN --mount=type=cache,target=/c --mount=type=cache,id=other,target=/d,mode=0700,uid=7 \
+             {line}\n"
+        )
+    };
+    one.write("Dockerfile", counting("echo one >>/c/log && umask 077 && echo secret >/d/file && echo >/d/.x"));
+    online(&one, ["build", "--cache-mounts-to", &to, "."]).good();
+    let written = manifest(&registry, "team/mounts", "main");
+    assert_eq!(written["artifactType"], "application/vnd.plimsoll.build.mounts.v1+json");
+    assert_eq!(written["layers"].as_array().unwrap().len(), 2);
+    // the same content is the same artifact, and nothing is sent
+    registry.clear_requests();
+    online(&one, ["build", "--cache-mounts-to", &to, "."]).good();
+    assert_eq!(registry.requests().iter().filter(|request| request.method == "POST").count(), 0);
+
+    let two = TestEnv::new();
+    let check = "cat /c/log && [ \"$(cat /d/file)\" = secret ] && [ -O /c ] && [ -e /d/.x ] && echo two >>/c/log";
+    two.write("Dockerfile", counting(check));
+    let verbose = |env: &TestEnv| online(env, ["build", "-v", "--cache-mounts-from", &from, "."]);
+    let output = verbose(&two);
+    assert!(output.stderr.contains("| one"), "{output}");
+    output.good();
+    // what is there by now stays: the next step sees what this machine added
+    two.write("Dockerfile", counting("cat /c/log; echo again"));
+    let output = verbose(&two);
+    assert!(output.stderr.contains("| two"), "{output}");
+    // what no step names is not fetched
+    let three = TestEnv::new();
+    three.write("Dockerfile", format!("FROM {base}\nRUN --mount=type=cache,target=/unknown cat /c/log || echo none\n"));
+    registry.clear_requests();
+    let output = verbose(&three);
+    assert!(output.stderr.contains("| none"), "{output}");
+    let config = written["config"]["digest"].as_str().unwrap().to_owned();
+    assert_eq!(read(&registry, "team/mounts"), [config], "only the table is read");
+}
+
+#[test]
+fn damaged_cache_directories_begin_empty() {
+    let Some(registry) = registry() else { return };
+    let env = TestEnv::new();
+    let dockerfile =
+        |line: &str| format!("FROM {}/{SHELL}\nRUN --mount=type=cache,target=/c {line}\n", registry.address());
+    env.write("Dockerfile", dockerfile("echo one >/c/log"));
+    online(&env, ["build", "--cache-mounts-to", "type=local,dest=mounts", "."]).good();
+    let other = TestEnv::new();
+    let index: Value = serde_json::from_str(&env.read("mounts/index.json")).unwrap();
+    let blob = |digest: &Value| env.work().join("mounts/blobs/sha256").join(&digest.as_str().unwrap()[7..]);
+    let root: Value = serde_json::from_slice(&std::fs::read(blob(&index["manifests"][0]["digest"])).unwrap()).unwrap();
+    let layer = blob(&root["layers"][0]["digest"]);
+    let mut bytes = std::fs::read(&layer).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&layer, bytes).unwrap();
+    other.write("Dockerfile", dockerfile("echo \"in it: $(echo /c/*)\""));
+    let from = format!("type=local,src={}", env.work().join("mounts").display());
+    let output = online(&other, ["build", "-v", "--cache-mounts-from", &from, "."]);
+    assert!(output.stderr.contains("the cache /c begins empty"), "{output}");
+    assert!(output.stderr.contains("in it: /c/*"), "{output}");
+    output.good();
+}

@@ -18,6 +18,7 @@ use plim_oci::{
     media_type, write,
 };
 
+use super::mounts::MountsTo;
 use crate::copy::Cargo;
 use crate::pull::{self, Moved};
 use crate::scratch::Scratch;
@@ -70,6 +71,10 @@ pub struct Caches {
     pub to: Vec<CacheTo>,
     /// The image keeps the table of its own steps.
     pub inline: bool,
+    /// Where cache directories get their first content that are not on this machine yet.
+    pub mounts_from: Vec<CachePlace>,
+    /// Where the cache directories that the build names are sent.
+    pub mounts_to: Vec<MountsTo>,
 }
 
 impl Caches {
@@ -79,10 +84,18 @@ impl Caches {
             return Err(Failure::tool("--cache-to type=inline and --squash exclude each other")
                 .hint("a squashed image has none of the layers that steps made: write the cache elsewhere"));
         }
-        for to in &self.to {
-            if let CachePlace::Registry(name) = &to.place {
+        let places = self.to.iter().map(|to| &to.place);
+        for place in places.chain(self.mounts_to.iter().map(|to| &to.place)) {
+            if let CachePlace::Registry(name) = place {
                 pull::reference(name)?;
             }
+        }
+        let both = |to: &&CacheTo| {
+            matches!(to.place, CachePlace::Registry(_)) && self.mounts_to.iter().any(|mounts| mounts.place == to.place)
+        };
+        if let Some(to) = self.to.iter().find(both) {
+            return Err(Failure::tool(format!("--cache-to and --cache-mounts-to write both to {}", to.place))
+                .hint("give one of them another tag"));
         }
         Ok(())
     }
@@ -98,7 +111,7 @@ pub(super) struct Found {
     /// For the builder.
     pub(super) source: CacheSource,
     /// The layout, if it is one.
-    layout: Option<Layout>,
+    pub(super) layout: Option<Layout>,
 }
 
 /// Reads the caches to read from. What is not there, or is none, is told and left out.
@@ -106,8 +119,7 @@ pub(super) fn open(workspace: &Workspace, caches: &Caches, platform: &Platform, 
     let found = |place: &CachePlace| match find(workspace, place, platform) {
         Ok(found) => Some(found),
         Err(failure) => {
-            let reasons = [vec![failure.message], failure.causes].concat().join(": ");
-            workspace.warn_once(events, &format!("the cache {place} is not used: {reasons}"));
+            workspace.warn_once(events, &format!("the cache {place} is not used: {}", reasons(failure)));
             None
         }
     };
@@ -117,19 +129,37 @@ pub(super) fn open(workspace: &Workspace, caches: &Caches, platform: &Platform, 
 }
 
 fn find(workspace: &Workspace, place: &CachePlace, platform: &Platform) -> Result<Found, Failure> {
-    let (blobs, root, layout): (Arc<dyn Blobs + Send + Sync>, _, _) = match place {
+    let Located { blobs, root, layout } = locate(workspace, place, LOCAL_TAG)?;
+    let table = table(&*blobs, &root, platform)?;
+    Ok(Found { source: CacheSource { name: place.to_string(), table, blobs }, layout })
+}
+
+/// An artifact that was found.
+pub(super) struct Located {
+    pub(super) blobs: Arc<dyn Blobs + Send + Sync>,
+    pub(super) root: Descriptor,
+    /// The layout, if it is in one.
+    pub(super) layout: Option<Layout>,
+}
+
+/// Finds an artifact; `tag` is its name in a folder.
+pub(super) fn locate(workspace: &Workspace, place: &CachePlace, tag: &str) -> Result<Located, Failure> {
+    match place {
         CachePlace::Registry(name) => {
             let (repository, root) = place::resolve(workspace, &pull::reference(name)?)?;
-            (Arc::new(repository), root, None)
+            Ok(Located { blobs: Arc::new(repository), root, layout: None })
         }
         CachePlace::Local(dir) => {
             let layout = Layout::open(dir)?;
-            let root = layout.resolve(LOCAL_TAG)?;
-            (Arc::new(layout.clone()), root, Some(layout))
+            let root = layout.resolve(tag)?;
+            Ok(Located { blobs: Arc::new(layout.clone()), root, layout: Some(layout) })
         }
-    };
-    let table = table(&*blobs, &root, platform)?;
-    Ok(Found { source: CacheSource { name: place.to_string(), table, blobs }, layout })
+    }
+}
+
+/// A failure on one line, for a warning.
+pub(super) fn reasons(failure: Failure) -> String {
+    [vec![failure.message], failure.causes].concat().join(": ")
 }
 
 /// Reads the table of a cache, or that which an image keeps.
@@ -157,6 +187,8 @@ pub(super) struct Results<'a> {
     pub(super) tables: Vec<Vec<CacheTable>>,
     /// The caches that were read.
     pub(super) found: &'a [Found],
+    /// The folders that are open.
+    pub(super) layouts: &'a [Layout],
     /// The repositories to which the image was pushed.
     pub(super) pushed: Vec<Origin>,
 }
@@ -178,8 +210,7 @@ pub(super) fn write(
         events.finish(task, &detail, written.is_err());
         match written {
             Err(failure) if to.ignore_error => {
-                let reasons = [vec![failure.message], failure.causes].concat().join(": ");
-                events.warn(&format!("the cache {} is not written: {reasons}", to.place));
+                events.warn(&format!("the cache {} is not written: {}", to.place, reasons(failure)));
             }
             Err(failure) => {
                 return Err(failure.maybe_hint(Some(
@@ -224,7 +255,7 @@ fn write_one(
             pull::to_registry(workspace, &cargo, &reference, Options::default(), events)
         }
         CachePlace::Local(dir) => {
-            let layout = layout_at(dir, results.found)?;
+            let layout = layout_at(dir, results.layouts.iter())?;
             let blobs = Overlay::new(scratch.layout(), &pool);
             let report = copy::copy(&blobs, &layout, &root, Options::default(), events)?;
             layout.tag(LOCAL_TAG, &root)?;
@@ -251,13 +282,14 @@ pub(super) fn artifact(
     Ok(write::put(layout, media_type::OCI_MANIFEST, &bytes)?)
 }
 
-/// Opens a folder to write to; one that is read from already is not opened twice: nobody could sweep it then.
-fn layout_at(dir: &Utf8PathBuf, found: &[Found]) -> Result<Layout, Failure> {
+/// Opens a folder to write to; one that is open already is not opened twice: nobody could sweep it then.
+pub(super) fn layout_at<'a>(dir: &Utf8PathBuf, open: impl Iterator<Item = &'a Layout>) -> Result<Layout, Failure> {
     let same = |layout: &&Layout| {
         let real = dir.canonicalize().ok();
         real.is_some() && layout.root().canonicalize().ok() == real
     };
-    match found.iter().filter_map(|found| found.layout.as_ref()).find(same) {
+    let mut open = open;
+    match open.find(same) {
         Some(layout) => Ok(layout.clone()),
         None => Ok(Layout::create(dir)?),
     }
