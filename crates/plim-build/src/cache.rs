@@ -4,6 +4,7 @@
 mod explain;
 mod key;
 mod layer;
+mod listing;
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -15,6 +16,7 @@ use plim_oci::lock::{Lock, lock_exclusive};
 pub(crate) use explain::Journal;
 pub(crate) use key::{Key, Op};
 pub(crate) use layer::LayerRecord;
+pub(crate) use listing::FilePrint;
 
 /// The table from step keys to snapshots.
 ///

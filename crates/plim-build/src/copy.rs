@@ -15,7 +15,7 @@ use plim_oci::{Digest, Hasher};
 use crate::cache::Op;
 use crate::error::BuildError;
 use crate::export;
-use crate::files::{self, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
+use crate::files::{self, Contents, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
 use crate::git::{self, Access, Checkout, Repository};
 use crate::graph::{Origin, Step};
 use crate::request::NamedContext;
@@ -285,7 +285,7 @@ impl Transfer {
         self.op.from_context = read.is_context();
         self.op.made_after = building.epoch_of(origin.as_ref());
         let op = &self.op;
-        let mut selection: Option<Selection> = None;
+        let mut selection: Option<(Selection, Contents)> = None;
         let name = input_name(step, op);
         let work = match &read {
             Read::Context(named) => {
@@ -294,8 +294,8 @@ impl Transfer {
                     None => context(shared, *named),
                 };
                 let found = files::select(&context, op).map_err(&failed)?;
-                let digest = found.digest(&shared.digests).map_err(&failed)?;
-                selection = Some(found);
+                let (digest, contents) = found.measure(&shared.digests).map_err(&failed)?;
+                selection = Some((found, contents));
                 Work::Known(vec![(name, digest)])
             }
             Read::Stack(from) => Work::Lazy(from, name),
@@ -306,8 +306,8 @@ impl Transfer {
             let Work::Lazy(from, name) = &work else { return Ok(Vec::new()) };
             let view = from.view(shared)?;
             let found = files::select(&Source::View(&view), op).map_err(&failed)?;
-            let digest = found.digest(&shared.digests).map_err(&failed)?;
-            selection.replace(Some(found));
+            let (digest, contents) = found.measure(&shared.digests).map_err(&failed)?;
+            selection.replace(Some((found, contents)));
             Ok(vec![(name.clone(), digest)])
         };
         let inputs = match &work {
@@ -318,17 +318,22 @@ impl Transfer {
                 look: &mut look,
             },
         };
+        let files = || match &*selection.borrow() {
+            Some((selection, contents)) => selection.prints(contents, op.parents),
+            None => Vec::new(),
+        };
         let step_work = FilesystemStep {
             number,
             title: self.row.clone(),
             created_by: history::marked(&self.row),
             op: describe(op, linked)?,
             inputs,
+            files: Some(&files),
             linked,
             execute: &mut |draft, _| {
                 let below = if linked { View::new(&Chain::scratch()) } else { stack.view(shared)? };
                 let selection = selection.borrow();
-                let Some(selection) = selection.as_ref() else { return Ok(()) };
+                let Some((selection, _)) = selection.as_ref() else { return Ok(()) };
                 files::apply(selection, op, &below, &draft.fs).map(|_| ()).map_err(&failed)
             },
         };

@@ -23,6 +23,7 @@ mod select;
 pub use apply::{Applied, apply, make_dir, write_layer};
 pub(crate) use archive::is_archive;
 pub use cache::FileDigests;
+pub(crate) use digest::Contents;
 pub use error::FilesError;
 pub use operation::{CopyOp, Inline, InlineContent, Source, Unpack};
 pub use owner::resolve_owner;

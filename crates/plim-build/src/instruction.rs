@@ -73,6 +73,7 @@ pub(crate) fn workdir(building: &mut Building<'_>, number: usize, step: &Step, p
         title,
         op: op.finish(),
         inputs: Inputs::Content(Vec::new()),
+        files: None,
         linked: false,
         execute: &mut |draft, _| {
             let view = stack.view(shared)?;

@@ -35,7 +35,7 @@ pub use base::{Base, BaseError, BaseSource, LateImage, NoBases};
 pub use context::{is_archive, unpack_context};
 pub use error::{BuildError, ErrorKind};
 pub use plim_sandbox::{Isolation, Network, Secret};
-pub use report::{BaseReport, Built, Miss, StepReport, Warning};
+pub use report::{BaseReport, Built, ChangedFile, FileChange, Miss, StepReport, Warning};
 pub use request::{Context, NamedContext, Request, SecretSpec};
 pub use schedule::build;
 pub use stack::Root;

@@ -74,6 +74,12 @@ pub enum Miss {
     InputChanged {
         /// What: a source of COPY, a mount.
         input: String,
+        /// The first of the files that are others, where that is known.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        files: Vec<ChangedFile>,
+        /// How many others there are.
+        #[serde(skip_serializing_if = "is_zero")]
+        more: usize,
     },
     /// An earlier step of the stage has changed.
     ParentChanged,
@@ -87,9 +93,52 @@ impl std::fmt::Display for Miss {
             Self::NoCache => f.write_str("the cache is switched off"),
             Self::FirstBuild => f.write_str("first build"),
             Self::InstructionChanged => f.write_str("instruction changed"),
-            Self::InputChanged { input } => write!(f, "{input} changed"),
+            Self::InputChanged { input, files, more } => {
+                write!(f, "{input} changed")?;
+                for (number, file) in files.iter().enumerate() {
+                    write!(f, "{}{file}", if number == 0 { ": " } else { ", " })?;
+                }
+                if *more > 0 { write!(f, " and {more} more") } else { Ok(()) }
+            }
             Self::ParentChanged => f.write_str("an earlier step changed"),
             Self::Forgotten => f.write_str("no longer in the cache"),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// A file that is another one than in the last build.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ChangedFile {
+    /// Its path in the source.
+    pub path: String,
+    /// What became of it.
+    pub change: FileChange,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileChange {
+    /// Its content, owner, mode or another property is not the same.
+    Changed,
+    /// It was not there.
+    Added,
+    /// It is not there any more.
+    Removed,
+}
+
+impl std::fmt::Display for ChangedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.escape_debug();
+        match self.change {
+            FileChange::Changed => write!(f, "{path}"),
+            FileChange::Added => write!(f, "{path} (new)"),
+            FileChange::Removed => write!(f, "{path} (gone)"),
         }
     }
 }

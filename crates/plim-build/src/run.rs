@@ -69,6 +69,7 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
         } else {
             Inputs::Content(inputs)
         },
+        files: None,
         linked: false,
         execute: &mut |draft, task| {
             let ground = Ground::prepare(stack.chain(shared)?, &mut copy, shared)?;

@@ -9,6 +9,7 @@ pub(crate) mod instruction;
 pub(crate) mod markdown;
 pub(crate) mod names;
 pub(crate) mod optimize;
+pub(crate) mod steps;
 
 /// How a report is laid out on a terminal.
 #[derive(Debug, Clone, Copy)]

@@ -2,20 +2,25 @@
 
 use std::path::Path;
 
-use bstr::ByteSlice;
+use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{Digest, Hasher};
 use rayon::prelude::*;
 
 use super::content::Content;
 use super::select::{Entry, What};
-use super::{FileDigests, FilesError, Selection};
-use crate::snapshot::Stamp;
+use super::{FileDigests, FilesError, Selection, glob};
+use crate::snapshot::{Stamp, tree};
 
 impl Selection {
     /// Returns a digest of all that is taken: names, types, modes, owners, link targets, attributes and
     /// contents; not times, which say nothing about what is built. Contents are read in parallel, and only
     /// where `digests` does not know them.
     pub fn digest(&self, digests: &FileDigests) -> Result<Digest, FilesError> {
+        self.measure(digests).map(|(digest, _)| digest)
+    }
+
+    /// The same, with the digests of the contents that were read.
+    pub(crate) fn measure(&self, digests: &FileDigests) -> Result<(Digest, Contents), FilesError> {
         let files: Vec<(&Path, &Stamp)> = self
             .entries()
             .filter_map(|entry| match &entry.content {
@@ -23,11 +28,11 @@ impl Selection {
                 _ => None,
             })
             .collect();
-        let contents: Vec<[u8; 32]> = files
+        let contents: Contents = files
             .par_iter()
             .map(|(path, stamp)| digests.digest(path, stamp).map_err(|e| FilesError::io("read", path, e)))
             .collect::<Result<_, _>>()?;
-        let mut contents = contents.into_iter();
+        let mut read = contents.iter();
         let mut key = Key { hasher: Hasher::new() };
         key.text(b"plim selection 1");
         let mut inodes = std::collections::HashMap::new();
@@ -49,13 +54,38 @@ impl Selection {
                 let group = entry.inode.map_or(u64::MAX, |inode| *inodes.entry(inode).or_insert(next));
                 key.entry(entry, group);
                 match &entry.content {
-                    Content::Host { .. } => key.text(&contents.next().unwrap_or_default()),
+                    Content::Host { .. } => key.text(read.next().unwrap_or(&[0; 32])),
                     Content::Bytes(bytes) => key.text(&hash(bytes)),
                     Content::None | Content::Slice { .. } => key.text(b""),
                 }
             }
         }
-        Ok(key.hasher.finish())
+        Ok((key.hasher.finish(), contents))
+    }
+
+    /// Returns what tells one version of each file from another, by the path in the source; `parents` as the step has it.
+    pub(crate) fn prints(&self, contents: &Contents, parents: bool) -> Vec<(String, u64)> {
+        let mut read = contents.iter();
+        let mut prints = Vec::new();
+        for chosen in &self.chosen {
+            let base = chosen.base(parents);
+            for entry in chosen.entries() {
+                let mut key = Key { hasher: Hasher::new() };
+                key.entry(entry, 0);
+                match &entry.content {
+                    Content::Host { .. } => key.text(read.next().unwrap_or(&[0; 32])),
+                    Content::Bytes(bytes) => key.text(&hash(bytes)),
+                    Content::None | Content::Slice { .. } => {}
+                }
+                let raw = key.hasher.finish_raw();
+                let print = raw.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+                let path = tree::join(base.as_bstr(), entry.head.path.as_bstr());
+                if !entry.passing && !path.is_empty() {
+                    prints.push((path.to_string(), print));
+                }
+            }
+        }
+        prints
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
@@ -63,7 +93,24 @@ impl Selection {
     }
 }
 
+/// The digests of contents, in the order of a selection's entries.
+pub(crate) type Contents = Vec<[u8; 32]>;
+
 impl super::select::Chosen {
+    /// Where in the source its entries are, for people.
+    fn base(&self, parents: bool) -> BString {
+        let word = self.word.as_bstr();
+        if parents {
+            return word.split_once_str("/./").map_or(BString::default(), |(base, _)| tree::clean(base.as_bstr()));
+        }
+        let path = if self.inline { self.name.clone() } else { tree::clean(word) };
+        if !glob::has_wildcard(path.as_bstr()) {
+            return path;
+        }
+        // the pattern's last name is this one's
+        tree::join(tree::parent(path.as_bstr()).unwrap_or(BStr::new("")), self.name.as_bstr())
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.what {
             What::File(entry) => std::slice::from_ref(entry),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use plim_oci::{Digest, TaskId};
 
 use super::Building;
-use crate::cache::{Answer, Key, Op};
+use crate::cache::{Answer, FilePrint, Key, Op};
 use crate::error::BuildError;
 use crate::export;
 use crate::graph::Step;
@@ -44,6 +44,8 @@ pub(crate) struct FilesystemStep<'f> {
     pub(crate) op: Digest,
     /// What it reads besides the files of the stage.
     pub(crate) inputs: Inputs<'f>,
+    /// Lists the files that it takes, once their content was looked at; none where it takes none.
+    pub(crate) files: Option<&'f dyn Fn() -> Vec<(String, FilePrint)>>,
     /// It neither reads nor changes the files of the stage.
     pub(crate) linked: bool,
     /// Does it: writes changes into the draft.
@@ -205,6 +207,9 @@ impl Building<'_> {
         }
         recipe.content = Some(inputs);
         shared.journal.note(place, &key);
+        if let Some(files) = work.files {
+            shared.journal.note_files(place, &key, files);
+        }
         Ok((settled, recipe))
     }
 
@@ -249,7 +254,7 @@ impl Building<'_> {
         }
         let miss = match shared.nonce_of(self.stage) {
             Some(_) => Miss::NoCache,
-            None => shared.journal.explain(place, key),
+            None => shared.journal.explain(place, key, work.files),
         };
         let snapshot = self.execute(digest, work, task)?;
         shared.cache.put(digest, &snapshot.clone().into()).map_err(written)?;

@@ -12,6 +12,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("two_machines_give_the_same_image", two_machines_give_the_same_image),
     ("times_of_this_machine_do_not_pass_from_stage_to_stage", times_do_not_pass_from_stage_to_stage),
     ("a_changed_file_redoes_its_step_and_those_after", a_changed_file_redoes_its_step_and_those_after),
+    ("a_miss_names_the_files_that_changed", a_miss_names_the_files_that_changed),
     ("touching_a_file_changes_nothing", touching_a_file_changes_nothing),
     ("an_override_stands_for_a_change_and_leaves_the_project_alone", an_override_stands_for_a_change),
     ("equal_content_of_another_stage_is_found_again", equal_content_of_another_stage_is_found_again),
@@ -65,11 +66,52 @@ fn a_changed_file_redoes_its_step_and_those_after() {
     let dockerfile = "FROM scratch\nCOPY a.txt /\nCOPY b.txt /\nWORKDIR /x\n";
     bench.build(dockerfile);
     bench.file("b.txt", "other");
-    let input = "b.txt".to_owned();
     let changed = bench.build(dockerfile);
-    assert_eq!(misses(&changed), [None, Some(Miss::InputChanged { input }), Some(Miss::ParentChanged)]);
+    let miss = misses(&changed)[1].clone().unwrap();
+    assert_eq!(miss.to_string(), "b.txt changed: b.txt");
+    assert_eq!(misses(&changed), [None, Some(miss), Some(Miss::ParentChanged)]);
     let edited = bench.build(&dockerfile.replace("/x", "/y"));
     assert_eq!(misses(&edited), [None, None, Some(Miss::InstructionChanged)]);
+}
+
+fn a_miss_names_the_files_that_changed() {
+    let bench = Workbench::new();
+    let file = |path: &str, content: &str| {
+        bench.file(path, content);
+    };
+    for number in 0..9 {
+        file(&format!("src/{number}.c"), "1");
+    }
+    file("one.txt", "1");
+    file("two.txt", "1");
+    file("deep/dir/x.md", "1");
+    let dockerfile = "FROM base AS build\nCOPY src /src\nCOPY *.txt /\nCOPY --parents deep/./dir/*.md /docs/\n\
+                      FROM base\nCOPY --from=build /src /src\n";
+    bench.build(dockerfile);
+    let why = || misses(&bench.build(dockerfile)).iter().map(|miss| miss.as_ref().map(ToString::to_string)).collect();
+    let cached: Vec<Option<String>> = why();
+    assert_eq!(cached, [None, None, None, None]);
+    std::fs::remove_file(bench.context().join("src/0.c")).unwrap();
+    file("src/1.c", "2");
+    file("src/new.c", "2");
+    file("two.txt", "2");
+    file("deep/dir/x.md", "2");
+    let changed: Vec<Option<String>> = why();
+    let changed: Vec<String> = changed.into_iter().flatten().collect();
+    assert_eq!(
+        changed,
+        [
+            "src changed: src/0.c (gone), src/1.c, src/new.c (new)",
+            "*.txt changed: two.txt",
+            "deep/./dir/*.md changed: deep/dir/x.md",
+            "/src in build changed: src/0.c (gone), src/1.c, src/new.c (new)",
+        ]
+    );
+    for number in 1..9 {
+        file(&format!("src/{number}.c"), "3");
+    }
+    let changed: Vec<Option<String>> = why();
+    assert_eq!(changed[0].as_deref(), Some("src changed: src/1.c, src/2.c, src/3.c, src/4.c, src/5.c and 3 more"));
 }
 
 fn touching_a_file_changes_nothing() {

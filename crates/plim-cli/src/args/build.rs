@@ -53,6 +53,9 @@ pub(crate) struct Build {
     /// Do the steps of this stage again, and those that stand on them; may be repeated.
     #[arg(long, value_name = "STAGE", value_delimiter = ',')]
     pub(crate) no_cache_filter: Vec<String>,
+    /// Say of each step whether a cache answered for it, and what made it necessary if not: the files that changed, for one.
+    #[arg(long, help_heading = "Caches")]
+    pub(crate) explain: bool,
     /// Ask a cache for what this machine has not got; may be repeated: a name in a registry, type=local,src=FOLDER.
     #[arg(long, value_name = "SPEC", help_heading = "Caches")]
     pub(crate) cache_from: Vec<String>,

@@ -12,6 +12,7 @@ use crate::args::build::Build;
 use crate::args::lint::Lint;
 use crate::args::{Format, Output};
 use crate::numbers::{bytes, plural};
+use crate::show;
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failure> {
@@ -76,11 +77,13 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
             .map_err(|error| Failure::caused(format!("failed to write {path}"), &error))?;
     }
     if let Some(path) = &args.metadata_file {
-        std::fs::write(path, metadata(&report))
+        std::fs::write(path, metadata(&report, args.explain))
             .map_err(|error| Failure::caused(format!("failed to write {path}"), &error))?;
     }
     let cached = report.steps.iter().filter(|step| step.cached).count();
-    if context.printer.verbose() > 0 {
+    if args.explain {
+        context.printer.log(show::steps::explain(&report.steps).trim_end());
+    } else if context.printer.verbose() > 0 {
         for step in &report.steps {
             let why = step.miss.as_ref().map_or_else(|| "cached".to_owned(), ToString::to_string);
             context.printer.log(&format!("  {:>4}: {}  {:.2} s, {why}", step.line, step.instruction, step.seconds));
@@ -122,8 +125,8 @@ fn check(context: &Context<'_>, args: &Build) -> Result<Outcome, Failure> {
     super::lint::run(context, &lint)
 }
 
-/// The file that CI systems read, with buildx's keys.
-fn metadata(report: &BuildReport) -> String {
+/// The file that CI systems read, with buildx's keys, and what became of the steps if that is asked for.
+fn metadata(report: &BuildReport, explain: bool) -> String {
     let mut fields = serde_json::Map::new();
     fields.insert("containerimage.digest".to_owned(), report.digest.as_str().into());
     if let Some(digest) = &report.config_digest {
@@ -137,6 +140,9 @@ fn metadata(report: &BuildReport) -> String {
     fields.insert("containerimage.descriptor".to_owned(), descriptor);
     if !report.tags.is_empty() {
         fields.insert("image.name".to_owned(), report.tags.join(",").into());
+    }
+    if explain {
+        fields.insert("plimsoll.build.steps".to_owned(), serde_json::to_value(&report.steps).unwrap_or_default());
     }
     let mut text = serde_json::to_string_pretty(&fields).unwrap_or_default();
     text.push('\n');

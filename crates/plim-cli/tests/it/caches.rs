@@ -249,3 +249,38 @@ fn damaged_cache_directories_begin_empty() {
     assert!(output.stderr.contains("in it: /c/*"), "{output}");
     output.good();
 }
+
+#[test]
+fn explain_says_which_files_made_a_step_necessary() {
+    let env = TestEnv::new();
+    env.write(
+        "Dockerfile",
+        "FROM scratch AS build\nCOPY src /src\nCOPY one.txt /\nFROM scratch\nWORKDIR /app\nCOPY --from=build /src .\n\
+         COPY other.txt .\n",
+    );
+    for number in 0..7 {
+        env.write(&format!("src/{number}.c"), "1");
+    }
+    env.write("one.txt", "1");
+    env.write("other.txt", "1");
+    env.check("build_explain_first", &env.plim(["build", "--explain", "."]));
+    env.check("build_explain_hits", &env.plim(["build", "--explain", "."]));
+    for number in 1..6 {
+        env.write(&format!("src/{number}.c"), "2");
+    }
+    env.write("src/dir/new.c", "2");
+    std::fs::remove_file(env.work().join("src/0.c")).unwrap();
+    let output = env.plim(["build", "--explain", "--metadata-file", "metadata.json", "."]);
+    env.check("build_explain_changed", &output);
+    let metadata: Value = serde_json::from_str(&env.read("metadata.json")).unwrap();
+    let miss = &metadata["plimsoll.build.steps"][0]["miss"];
+    assert_eq!(miss["reason"], "input-changed");
+    assert_eq!(miss["files"][0], serde_json::json!({"path": "src/0.c", "change": "removed"}));
+    assert_eq!(miss["more"], 3);
+    // another machine, and where its results came from
+    env.plim(["build", "--cache-to", "type=local,dest=cache,mode=max", "."]).good();
+    let from = ["build", "--explain", "--cache-from", "type=local,src=cache", "."];
+    let mut command = env.command(from);
+    command.env("PLIM_DATA", env.path("data2")).env("PLIM_CACHE", env.path("cache2"));
+    env.check("build_explain_imported", &Output::of(command));
+}
