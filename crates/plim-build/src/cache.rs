@@ -61,8 +61,22 @@ impl StepCache {
         Ok(StepLock { _lock: lock_exclusive(&path)?, path })
     }
 
-    /// Forgets the keys whose snapshots are gone.
-    pub(crate) fn prune(&self, exists: &dyn Fn(&Digest) -> bool) -> io::Result<()> {
+    /// Forgets the keys whose snapshots are gone, and what was noted of blobs that are.
+    pub(crate) fn prune(
+        &self,
+        exists: &dyn Fn(&Digest) -> bool,
+        blob_exists: &dyn Fn(&Digest) -> bool,
+    ) -> io::Result<()> {
+        for group in entries(&self.dir.join("diffs"))? {
+            let start = group.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            for note in entries(&group)? {
+                let rest = note.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let blob = format!("sha256:{start}{rest}").parse::<Digest>().ok();
+                if !blob.is_some_and(|blob| blob_exists(&blob)) {
+                    fs::remove_file(&note)?;
+                }
+            }
+        }
         let table = self.dir.join("steps");
         for group in entries(&table)? {
             for record in entries(&group)? {
@@ -166,8 +180,11 @@ mod tests {
         let answer = Answer { snapshot: key.clone(), inputs: vec![lost.clone()] };
         cache.put(&key, &answer).unwrap();
         cache.put(&lost, &lost.clone().into()).unwrap();
-        cache.prune(&|snapshot| *snapshot == key).unwrap();
+        cache.note_diff_id(&key, &lost);
+        cache.note_diff_id(&lost, &key);
+        cache.prune(&|snapshot| *snapshot == key, &|blob| *blob == lost).unwrap();
         assert_eq!((cache.get(&key), cache.get(&lost)), (Some(answer), None));
+        assert_eq!((cache.diff_id_of(&key), cache.diff_id_of(&lost)), (None, Some(key)));
     }
 
     #[test]

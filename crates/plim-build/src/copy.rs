@@ -1,11 +1,11 @@
 //! COPY and ADD.
 
+mod owner;
 mod remote;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::PoisonError;
 
 use bstr::BString;
 use plim_dockerfile::words::Lexer;
@@ -14,7 +14,6 @@ use plim_oci::{Digest, Hasher};
 
 use crate::cache::Op;
 use crate::error::BuildError;
-use crate::export;
 use crate::files::{self, Contents, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
 use crate::git::{self, Access, Checkout, Repository};
 use crate::graph::{Origin, Step};
@@ -23,8 +22,10 @@ use crate::shared::Shared;
 use crate::snapshot::{Chain, View};
 use crate::stack::Stack;
 use crate::stage::{Building, FilesystemStep, Inputs};
-use crate::travel::{PortableInput, owner_key};
+use crate::travel::PortableInput;
 use crate::{history, paths};
+
+pub(crate) use owner::owner;
 
 /// Overrides of contexts that have none.
 static NOTHING: BTreeMap<BString, Vec<u8>> = BTreeMap::new();
@@ -170,28 +171,6 @@ pub(crate) fn named_context(building: &mut Building<'_>, context: usize) -> Resu
     };
     // numbered after all instructions, so that notes about steps do not collide
     transfer.carry_out(building, usize::MAX, &step)
-}
-
-/// Returns the numbers of `user[:group]`, looked up in the stage's files only where names are given.
-pub(crate) fn owner(building: &Building<'_>, step: &Step, text: &str) -> Result<(u32, u32), BuildError> {
-    let numbers = match text.split_once(':') {
-        Some((user, group)) => user.parse().ok().zip(group.parse().ok()),
-        None => text.parse().ok().map(|user: u32| (user, user)),
-    };
-    if let Some(numbers) = numbers {
-        return Ok(numbers);
-    }
-    let (shared, stack) = (building.shared, &building.stack);
-    let imports = &shared.session.imports;
-    // the files of a stage that is known need not be here for a name in them
-    let told = || imports.owner(&owner_key(&export::state_of(shared, stack)?, text));
-    let numbers = match Some(imports).filter(|imports| !imports.is_empty()).and_then(|_| told()) {
-        Some(numbers) => numbers,
-        None => files::resolve_owner(&stack.view(shared)?, text).map_err(building.files_failed(step))?,
-    };
-    let mut owners = shared.owners.lock().unwrap_or_else(PoisonError::into_inner);
-    owners.push((stack.clone(), text.to_owned(), numbers));
-    Ok(numbers)
 }
 
 /// Returns the directory behind a context: the build context, or a named one.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use plim_oci::Digest;
 use plim_oci::layout::Layout;
 
 use crate::cache::StepCache;
@@ -23,17 +24,25 @@ pub struct State {
 }
 
 impl State {
-    /// Removes the snapshots used longest ago until those left have at most `limit` bytes, and the step
-    /// records that point to them. What was used within the last hour stays. Returns the bytes freed.
+    /// Removes the snapshots used longest ago until those left have at most `limit` bytes. What was used within the last
+    /// hour stays. Returns the bytes freed.
     ///
     /// It looks at every file of every snapshot: call it after builds that did something, not after each.
     pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
         let failed = |source| BuildError::layers("prune the snapshots", source);
         let snapshots = Snapshots::open(&self.snapshots).map_err(failed)?;
-        let freed = snapshots.prune(limit).map_err(failed)?;
-        StepCache::new(&self.cache)
-            .prune(&|snapshot| snapshots.dir_of(snapshot).exists())
-            .map_err(|error| BuildError::io("prune the step cache", error))?;
-        Ok(freed)
+        snapshots.prune(limit).map_err(failed)
+    }
+
+    /// Removes the records of steps whose snapshots are gone, and those of layers whose blobs are. `beside` are other
+    /// directories of snapshots that builds with the same cache use.
+    pub fn forget_lost(&self, beside: &[PathBuf]) -> Result<(), BuildError> {
+        // the same layout, and nothing is to be made where there is nothing
+        let known = |snapshot: &Digest| {
+            let mut all = std::iter::once(&self.snapshots).chain(beside);
+            all.any(|dir| dir.join(snapshot.hex()).exists())
+        };
+        let blob = |blob: &Digest| self.store.size_of(blob).is_ok_and(|size| size.is_some());
+        StepCache::new(&self.cache).prune(&known, &blob).map_err(|error| BuildError::io("prune the step cache", error))
     }
 }

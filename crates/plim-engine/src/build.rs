@@ -56,6 +56,8 @@ pub struct BuildRequest {
     pub outputs: Vec<ImageOutput>,
     /// Caches that travel.
     pub caches: Caches,
+    /// Gigabytes that unpacked layers, and that blobs, may take afterwards; none asks the configuration.
+    pub cap_gb: Option<u64>,
     /// Lines of /etc/hosts in RUN steps.
     pub extra_hosts: Vec<(String, String)>,
     /// How steps run and where bases come from.
@@ -172,7 +174,10 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     cache::write(workspace, &request.caches, &results, events)?;
     let named = mounts::named(images.iter().map(|(_, built)| built));
     mounts::write(workspace, &request.caches, &named, &layouts, events)?;
-    housekeeping::tidy(workspace, events);
+    // a build that found all it needed left nothing new
+    if request.squash || steps.iter().any(|step| !step.cached || step.imported.is_some()) {
+        housekeeping::tidy(workspace, request.cap_gb, events);
+    }
     let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {
         digest: root.digest.clone(),

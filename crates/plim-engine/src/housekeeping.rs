@@ -4,7 +4,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, SystemTime};
 
 use camino::Utf8Path;
-use plim_build::snapshot::Snapshots;
 use plim_oci::Events;
 
 use crate::Workspace;
@@ -15,15 +14,18 @@ const CAP: u64 = 20_000_000_000;
 /// that still writes them.
 const YOUNG: Duration = Duration::from_hours(1);
 
+/// How long nobody takes to fill a cache directory.
 const DAY: Duration = Duration::from_hours(24);
 
-/// Removes what was not used for longest until the caps hold again. Never fails: a full disk is the next command's business.
-pub(crate) fn tidy(workspace: &Workspace, events: &dyn Events) {
-    let cap = workspace.config.store.cap_gb.map_or(CAP, |gigabytes| gigabytes.saturating_mul(1_000_000_000));
-    let snapshots = Snapshots::open(&workspace.build_state().snapshots).and_then(|snapshots| snapshots.prune(cap));
-    match snapshots {
+/// Removes what was not used for longest until the caps hold again, `cap_gb` in the place of what the configuration says.
+/// Call it after builds that did something: it looks at every file. Never fails: a full disk is the next command's business.
+pub(crate) fn tidy(workspace: &Workspace, cap_gb: Option<u64>, events: &dyn Events) {
+    let cap = cap_gb.or(workspace.config.store.cap_gb);
+    let cap = cap.map_or(CAP, |gigabytes| gigabytes.saturating_mul(1_000_000_000));
+    match workspace.build_state().prune(cap) {
         Ok(0) => {}
         Ok(freed) => {
+            forget_lost(workspace);
             events.note(&format!("removed {} MB of unpacked layers that were not used for long", freed / 1_000_000));
         }
         Err(error) => tracing::warn!("failed to prune unpacked layers: {error}"),
@@ -38,6 +40,13 @@ pub(crate) fn tidy(workspace: &Workspace, events: &dyn Events) {
         }
         Ok(_) => {}
         Err(error) => tracing::warn!("failed to sweep the store: {error}"),
+    }
+}
+
+/// Removes the records of steps whose results are gone. Without that they would pile up, and do no other harm.
+pub(crate) fn forget_lost(workspace: &Workspace) {
+    if let Err(error) = workspace.build_state().forget_lost(&workspace.all_snapshots()) {
+        tracing::warn!("failed to prune the records of steps: {error}");
     }
 }
 

@@ -182,7 +182,7 @@ pub fn optimize(
         Vec::new()
     };
 
-    housekeeping::tidy(workspace, events);
+    housekeeping::tidy(workspace, None, events);
 
     let report = OptimizeReport::new(report::Parts {
         root: &dir,

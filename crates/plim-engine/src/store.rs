@@ -108,6 +108,7 @@ pub fn prune(workspace: &Workspace, request: &PruneRequest) -> Result<Pruned, Fa
         workspace.store.untag(name)?;
     }
     let swept = sweep(workspace)?;
+    housekeeping::forget_lost(workspace);
     Ok(Pruned { blobs_bytes: swept.freed_bytes, busy: swept.busy, ..pruned })
 }
 

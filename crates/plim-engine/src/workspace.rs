@@ -115,17 +115,18 @@ impl Workspace {
 
     /// Returns the directories that builds share.
     pub fn build_state(&self) -> plim_build::State {
-        // without mounts directories may be marked in ways that the kernel does not know
-        let snapshots = match self.host.isolation {
-            Isolation::Namespaces => "snapshots",
-            Isolation::Chroot => "snapshots-chroot",
-        };
+        let snapshots = snapshots(self.host.isolation);
         plim_build::State {
             store: self.store.clone(),
             snapshots: self.host.data.join(snapshots).into(),
             cache: self.host.cache.join("build").into(),
             mounts: self.host.cache.join("mounts").into(),
         }
+    }
+
+    /// Returns the directories of snapshots of all ways to run steps.
+    pub(crate) fn all_snapshots(&self) -> [std::path::PathBuf; 2] {
+        [Isolation::Namespaces, Isolation::Chroot].map(|isolation| self.host.data.join(snapshots(isolation)).into())
     }
 
     /// Returns a directory below the cache, made where it is missing.
@@ -144,6 +145,14 @@ impl Workspace {
             file => Err(Failure::tool(format!("the CA bundle {file} is no file"))
                 .hint("--ca-bundle takes a PEM file, `auto` or `none`")),
         }
+    }
+}
+
+/// Without mounts directories may be marked in ways that the kernel does not know, so each way has its own.
+fn snapshots(isolation: Isolation) -> &'static str {
+    match isolation {
+        Isolation::Namespaces => "snapshots",
+        Isolation::Chroot => "snapshots-chroot",
     }
 }
 

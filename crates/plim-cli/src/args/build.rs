@@ -70,6 +70,10 @@ pub(crate) struct Build {
     /// ignore-error=true.
     #[arg(long, value_name = "SPEC", help_heading = "Caches")]
     pub(crate) cache_mounts_to: Vec<String>,
+    /// Gigabytes that unpacked layers, and that blobs, may take after this build; what was not used for longest goes first
+    /// [default: `cap-gb` of plim.toml, or 20].
+    #[arg(long, value_name = "GB", env = "PLIM_CAP_GB", help_heading = "Caches")]
+    pub(crate) cap_gb: Option<u64>,
     /// Put one layer in the place of all that the steps make; those of the base stay.
     #[arg(long)]
     pub(crate) squash: bool,

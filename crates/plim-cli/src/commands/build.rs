@@ -64,6 +64,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         compression: args.compression.clone(),
         outputs,
         caches: super::caches::caches(args)?,
+        cap_gb: args.cap_gb,
         extra_hosts: args.add_host.iter().map(|text| parse::extra_host(text)).collect::<Result<_, _>>()?,
         options: build_options(&args.network, &args.bases),
     };

@@ -58,7 +58,7 @@ fn verbose_says_why_a_step_was_done_again() {
     env.write("a.txt", "changed\n");
     let output = env.plim(["build", "-v", "."]);
     let step = output.stderr.lines().find(|line| line.contains("2: COPY a.txt b.txt /files/"));
-    assert!(step.is_some_and(|line| line.ends_with("changed")), "{output}");
+    assert!(step.is_some_and(|line| line.ends_with("a.txt b.txt changed: a.txt")), "{output}");
 }
 
 #[test]

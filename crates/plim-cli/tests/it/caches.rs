@@ -284,3 +284,33 @@ fn explain_says_which_files_made_a_step_necessary() {
     command.env("PLIM_DATA", env.path("data2")).env("PLIM_CACHE", env.path("cache2"));
     env.check("build_explain_imported", &Output::of(command));
 }
+
+#[test]
+fn a_build_removes_what_was_not_used_for_long_and_its_records() {
+    let env = TestEnv::new();
+    let build = |content: &str, cap: &str| {
+        env.write("a", content);
+        env.plim(["build", "--cap-gb", cap, "."])
+    };
+    env.write("Dockerfile", "FROM scratch\nCOPY a /\n");
+    let entries = |path: &str| -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(env.path(path)).into_iter().flatten().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.is_dir()).collect()
+    };
+    let records =
+        || -> usize { entries("cache/build/steps").iter().map(|dir| std::fs::read_dir(dir).unwrap().count()).sum() };
+    build("old", "20").good();
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_hours(2);
+    let old = entries("data/snapshots").into_iter().chain(entries("data/snapshots-chroot")).next().unwrap();
+    std::fs::File::open(&old).unwrap().set_modified(hours_ago).unwrap();
+    build("new", "20").good();
+    assert!(old.exists(), "it is far below the cap");
+    assert_eq!(records(), 2);
+    assert!(summary(&build("new", "0")).contains("1 of 1 steps cached"));
+    assert!(old.exists(), "a build that did nothing looks for nothing");
+    build("newer", "0").good();
+    assert!(!old.exists());
+    assert_eq!(records(), 2, "the record of what is gone went with it");
+    assert!(summary(&build("new", "0")).contains("1 of 1 steps cached"), "what was used just now stays");
+    assert!(summary(&build("old", "0")).contains("0 of 1 steps cached"));
+}
