@@ -45,7 +45,7 @@ pub fn build(
     };
     let snapshots =
         Snapshots::open(&state.snapshots).map_err(|source| BuildError::layers("open the snapshots", source))?;
-    let shared = Shared::new(request, state, observers, events, &plan, &globals, snapshots, warnings)?;
+    let shared = Shared::new(request, state, observers, events, &plan, &globals, snapshots, warnings);
     let result = build_all(&shared);
     shared.save();
     let warnings = shared.warnings.into_inner().unwrap_or_else(PoisonError::into_inner);

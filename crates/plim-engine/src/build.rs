@@ -151,7 +151,10 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     for output in &request.outputs {
         output::write(workspace, &product, output, events)?;
     }
-    housekeeping::tidy(workspace, events);
+    // a build that did nothing left nothing
+    if steps.iter().any(|step| !step.cached) {
+        housekeeping::tidy(workspace, events);
+    }
     let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {
         digest: root.digest.clone(),

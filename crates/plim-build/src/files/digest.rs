@@ -16,19 +16,22 @@ impl Selection {
     /// contents; not times, which say nothing about what is built. Contents are read in parallel, and only
     /// where `digests` does not know them.
     pub fn digest(&self, digests: &FileDigests) -> Result<Digest, FilesError> {
-        let files: Vec<(&Path, &Stamp)> = self
+        let files: Vec<(&Path, &Stamp, bool)> = self
             .entries()
             .filter_map(|entry| match &entry.content {
-                Content::Host { path, stamp } => Some((path.as_path(), stamp)),
+                Content::Host { path, stamp } => Some((path.as_path(), stamp, entry.head.xattrs.is_empty())),
                 _ => None,
             })
             .collect();
         let contents: Vec<[u8; 32]> = files
             .par_iter()
-            .map(|(path, stamp)| digests.digest(path, stamp).map_err(|e| FilesError::io("read", path, e)))
+            .with_min_len(64)
+            .map(|(path, stamp, plain)| {
+                digests.digest(path, stamp, *plain).map_err(|e| FilesError::io("read", path, e))
+            })
             .collect::<Result<_, _>>()?;
         let mut contents = contents.into_iter();
-        let mut key = Key { hasher: Hasher::new() };
+        let mut key = Key::default();
         key.text(b"plim selection 1");
         let mut inodes = std::collections::HashMap::new();
         for chosen in &self.chosen {
@@ -55,7 +58,7 @@ impl Selection {
                 }
             }
         }
-        Ok(key.hasher.finish())
+        Ok(key.finish())
     }
 
     fn entries(&self) -> impl Iterator<Item = &Entry> {
@@ -73,18 +76,33 @@ impl super::select::Chosen {
 }
 
 /// Hashes fields so that no two lists of fields look the same.
+#[derive(Default)]
 struct Key {
     hasher: Hasher,
+    /// What is not hashed yet: a dozen small fields for each file cost more in calls than in hashing.
+    pending: Vec<u8>,
 }
+
+/// Bytes of fields that are hashed at a time.
+const PENDING: usize = 16 * 1024;
 
 impl Key {
     fn number(&mut self, number: u64) {
-        self.hasher.update(&number.to_le_bytes());
+        self.pending.extend_from_slice(&number.to_le_bytes());
     }
 
     fn text(&mut self, text: &[u8]) {
         self.number(text.len() as u64);
-        self.hasher.update(text);
+        self.pending.extend_from_slice(text);
+        if self.pending.len() >= PENDING {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    fn finish(mut self) -> Digest {
+        self.hasher.update(&self.pending);
+        self.hasher.finish()
     }
 
     fn entry(&mut self, entry: &Entry, group: u64) {
