@@ -22,7 +22,7 @@ pub fn unpack_context(archive: &Path, into: &Path) -> Result<(), BuildError> {
     };
     let failed = |source: FilesError| BuildError::layers("unpack the build context", source);
     let overrides = BTreeMap::new();
-    let source = Source::Context { root: dir, ignore: None, overrides: &overrides };
+    let source = Source::Context { root: dir, ignore: None, overrides: &overrides, known: None };
     let op = CopyOp {
         sources: vec![BString::from(name.as_encoded_bytes())],
         inline: Vec::new(),

@@ -177,12 +177,13 @@ pub(crate) fn named_context(building: &mut Building<'_>, context: usize) -> Resu
 pub(crate) fn context<'a>(shared: &'a Shared<'_>, named: Option<usize>) -> Source<'a> {
     let request = shared.request;
     if let Some((_, NamedContext::Dir { root, ignore })) = named.and_then(|index| request.named_contexts.get(index)) {
-        return Source::Context { root, ignore: ignore.as_ref(), overrides: &NOTHING };
+        return Source::Context { root, ignore: ignore.as_ref(), overrides: &NOTHING, known: Some(&shared.digests) };
     }
     Source::Context {
         root: &request.context.root,
         ignore: request.ignore.as_ref(),
         overrides: &request.context.overrides,
+        known: Some(&shared.digests),
     }
 }
 
@@ -269,7 +270,7 @@ impl Transfer {
         let work = match &read {
             Read::Context(named) => {
                 let context = match &self.checkout {
-                    Some(root) => Source::Context { root, ignore: None, overrides: &NOTHING },
+                    Some(root) => Source::Context { root, ignore: None, overrides: &NOTHING, known: None },
                     None => context(shared, *named),
                 };
                 let found = files::select(&context, op).map_err(&failed)?;

@@ -85,7 +85,7 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
             let prepared = mounts.prepare(shared, &ground.scratch(draft))?;
             spec.env = environment.with(&prepared.env);
             spec.mounts = prepared.mounts;
-            spec.mounts.extend(shared.trust.mounts());
+            spec.mounts.extend(shared.trust.mounts()?);
             spec.mounts.extend(script.as_ref().map(|(path, content)| script_mount(path, content)));
             let mut output = Output::new(shared.events, task, &prepared.masks);
             let exit = plim_sandbox::run(&spec, &mut |stream, bytes| output.take(stream, bytes), &|| shared.stopped());

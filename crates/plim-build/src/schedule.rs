@@ -48,7 +48,7 @@ pub fn build(
     loop {
         let snapshots =
             Snapshots::open(&state.snapshots).map_err(|source| BuildError::layers("open the snapshots", source))?;
-        let shared = Shared::new(request, &session, state, observers, events, &plan, &globals, snapshots, warnings)?;
+        let shared = Shared::new(request, &session, state, observers, events, &plan, &globals, snapshots, warnings);
         let result = build_all(&shared);
         if let Err(error @ BuildError::CacheLost { .. }) = &result {
             // the layer is not asked for again, so the next attempt comes further

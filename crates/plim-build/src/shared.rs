@@ -1,6 +1,7 @@
 //! What all stages of one build use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -106,8 +107,8 @@ impl<'a> Shared<'a> {
         globals: &'a Globals,
         snapshots: Snapshots,
         warnings: Vec<Warning>,
-    ) -> Result<Self, BuildError> {
-        Ok(Self {
+    ) -> Self {
+        Self {
             request,
             session,
             state,
@@ -116,18 +117,18 @@ impl<'a> Shared<'a> {
             plan,
             globals,
             snapshots,
-            digests: FileDigests::load(&state.cache.join("files.bin")),
+            digests: FileDigests::load(&digests_of(&state.cache, &request.context.root)),
             cache: StepCache::new(&state.cache),
             journal: Journal::load(&state.cache, &request.context.root, &request.dockerfile_name),
             layers: LayerTable::default(),
-            trust: Trust::load(request)?,
+            trust: Trust::new(request),
             owners: Mutex::default(),
             cache_mounts: Mutex::default(),
             nonce: fresh(),
             warnings: Mutex::new(warnings),
             stop: AtomicBool::new(false),
             warned: AtomicBool::new(false),
-        })
+        }
     }
 
     /// Returns what makes the results of a stage this build's own, if the cache is switched off for it.
@@ -198,6 +199,11 @@ impl<'a> Shared<'a> {
             }
         }
     }
+}
+
+/// Returns the file with the digests of a context's files: one for each project, so that none reads what others have.
+fn digests_of(cache: &Path, context: &Path) -> PathBuf {
+    cache.join("files").join(format!("{}.bin", Digest::of(context.as_os_str().as_encoded_bytes()).hex()))
 }
 
 /// Returns a digest that no other build has.

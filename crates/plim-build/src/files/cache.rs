@@ -12,8 +12,10 @@ use plim_oci::Hasher;
 
 use crate::snapshot::{self, Stamp};
 
-const MAGIC: &[u8; 8] = b"plimdig1";
+const MAGIC: &[u8; 8] = b"plimdig2";
 const RECORD: usize = 84;
+/// Set in the day of a record whose file has no attributes.
+const PLAIN: u32 = 1 << 31;
 /// A file changed this recently may change again without its times showing it: the clock that marks files
 /// is coarse on some file systems. Its digest is not kept.
 const SETTLED: i64 = 2;
@@ -36,6 +38,8 @@ struct Record {
     digest: [u8; 32],
     /// Day since 1970 on which it was last asked for.
     used: u32,
+    /// The file has no extended attributes that are copied; setting one changes its ctime.
+    plain: bool,
 }
 
 impl FileDigests {
@@ -59,8 +63,13 @@ impl FileDigests {
         Ok(())
     }
 
-    /// Returns the SHA-256 of a file's content.
-    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp) -> io::Result<[u8; 32]> {
+    /// Says whether this version of a file is known to have no extended attributes that are copied.
+    pub(crate) fn is_plain(&self, stamp: &Stamp) -> bool {
+        self.known().get(&Stamp { links: 0, ..*stamp }).is_some_and(|record| record.plain)
+    }
+
+    /// Returns the SHA-256 of a file's content; `plain` says that it has no extended attributes that are copied.
+    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp, plain: bool) -> io::Result<[u8; 32]> {
         let key = Stamp { links: 0, ..*stamp };
         let today = today();
         if let Some(record) = self.known().get_mut(&key) {
@@ -72,7 +81,8 @@ impl FileDigests {
         }
         let mut file = snapshot::open(path)?;
         let mut hasher = Hasher::new();
-        let mut buffer = vec![0; 128 * 1024];
+        // most files are small; one byte more shows that the file ends where it should
+        let mut buffer = vec![0; (stamp.size as usize).saturating_add(1).min(128 * 1024)];
         let mut size = 0;
         loop {
             let count = file.read(&mut buffer)?;
@@ -84,10 +94,16 @@ impl FileDigests {
         }
         let digest = hasher.finish_raw();
         if size == stamp.size && stamp.ctime.0 + SETTLED < now() {
-            self.known().insert(key, Record { digest, used: today });
+            self.known().insert(key, Record { digest, used: today, plain });
             self.changed.store(true, Ordering::Relaxed);
         }
         Ok(digest)
+    }
+
+    /// Notes a file without attributes, however young it is.
+    #[cfg(test)]
+    pub(crate) fn remember(&self, stamp: &Stamp, digest: [u8; 32]) {
+        self.known().insert(Stamp { links: 0, ..*stamp }, Record { digest, used: today(), plain: true });
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Stamp, Record>> {
@@ -119,7 +135,8 @@ fn encode(known: &HashMap<Stamp, Record>, today: u32) -> Vec<u8> {
             out.extend_from_slice(&seconds.to_le_bytes());
             out.extend_from_slice(&nanoseconds.to_le_bytes());
         }
-        out.extend_from_slice(&record.used.to_le_bytes());
+        let used = if record.plain { record.used | PLAIN } else { record.used };
+        out.extend_from_slice(&used.to_le_bytes());
         out.extend_from_slice(&record.digest);
     }
     let sum = sum(&out);
@@ -149,7 +166,8 @@ fn decode_record(mut bytes: &[u8]) -> Option<(Stamp, Record)> {
     let (mtime, ctime) = (time()?, time()?);
     let used = take(bytes).map(u32::from_le_bytes)?;
     let digest = take(bytes)?;
-    Some((Stamp { device, inode, links: 0, size, mtime, ctime }, Record { digest, used }))
+    let record = Record { digest, used: used & !PLAIN, plain: used & PLAIN != 0 };
+    Some((Stamp { device, inode, links: 0, size, mtime, ctime }, record))
 }
 
 fn sum(bytes: &[u8]) -> [u8; 32] {
@@ -173,18 +191,19 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "one").unwrap();
         let digests = FileDigests::load(&path);
-        let first = digests.digest(&file, &stamp(1)).unwrap();
+        let first = digests.digest(&file, &stamp(1), true).unwrap();
         digests.save().unwrap();
         // the stamp says that the file is the same, so it is not read
         fs::remove_file(&file).unwrap();
         let again = FileDigests::load(&path);
-        assert_eq!(again.digest(&file, &stamp(1)).unwrap(), first);
-        assert!(again.digest(&file, &stamp(2)).is_err());
+        assert_eq!(again.digest(&file, &stamp(1), true).unwrap(), first);
+        assert!(again.digest(&file, &stamp(2), true).is_err());
+        assert!(again.is_plain(&stamp(1)) && !again.is_plain(&stamp(2)));
     }
 
     #[test]
     fn a_damaged_file_is_an_empty_one() {
-        let known = HashMap::from([(stamp(1), Record { digest: [7; 32], used: 100 })]);
+        let known = HashMap::from([(stamp(1), Record { digest: [7; 32], used: 100, plain: true })]);
         let good = encode(&known, 100);
         assert_eq!(decode(&good).unwrap().len(), 1);
         assert_eq!(good.len(), 8 + RECORD + 32);
@@ -199,8 +218,8 @@ mod tests {
     #[test]
     fn records_nobody_asks_for_are_dropped() {
         let known = HashMap::from([
-            (stamp(1), Record { digest: [1; 32], used: 100 }),
-            (stamp(2), Record { digest: [2; 32], used: 10 }),
+            (stamp(1), Record { digest: [1; 32], used: 100, plain: true }),
+            (stamp(2), Record { digest: [2; 32], used: 10, plain: true }),
         ]);
         let kept = decode(&encode(&known, 100)).unwrap();
         assert!(kept.contains_key(&stamp(1)) && !kept.contains_key(&stamp(2)));
@@ -213,8 +232,8 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let digests = FileDigests::load(&dir.path().join("digests"));
         let fresh = Stamp { ctime: (now(), 0), ..stamp(1) };
-        let first = digests.digest(&file, &fresh).unwrap();
+        let first = digests.digest(&file, &fresh, true).unwrap();
         fs::write(&file, "two").unwrap();
-        assert_ne!(digests.digest(&file, &fresh).unwrap(), first);
+        assert_ne!(digests.digest(&file, &fresh, true).unwrap(), first);
     }
 }

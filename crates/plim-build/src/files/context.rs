@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,15 +12,18 @@ use plim_dockerfile::ignore::{ParentMatches, Patterns};
 use plim_oci::{EntryHead, EntryKind};
 use rayon::prelude::*;
 
+use super::FileDigests;
 use super::content::Content;
 use crate::snapshot::tree::{self, Tree};
-use crate::snapshot::{Node, OnDisk, read_node};
+use crate::snapshot::{Node, OnDisk, Siblings, Stamp, read_node};
 
 /// The context as COPY sees it. A directory is read once, when something in it is asked for.
 pub(crate) struct ContextTree<'a> {
     root: &'a Path,
     ignore: Option<&'a Patterns>,
     overrides: &'a BTreeMap<BString, Vec<u8>>,
+    /// What is known of files from earlier builds.
+    known: Option<&'a FileDigests>,
     /// Directories that are excluded, and whether something in them is let in again.
     excluded: Mutex<HashMap<BString, bool>>,
     /// Which patterns match each directory met so far.
@@ -29,8 +31,13 @@ pub(crate) struct ContextTree<'a> {
 }
 
 impl<'a> ContextTree<'a> {
-    pub(crate) fn new(root: &'a Path, ignore: Option<&'a Patterns>, overrides: &'a BTreeMap<BString, Vec<u8>>) -> Self {
-        Self { root, ignore, overrides, excluded: Mutex::default(), matches: Mutex::default() }
+    pub(crate) fn new(
+        root: &'a Path,
+        ignore: Option<&'a Patterns>,
+        overrides: &'a BTreeMap<BString, Vec<u8>>,
+        known: Option<&'a FileDigests>,
+    ) -> Self {
+        Self { root, ignore, overrides, known, excluded: Mutex::default(), matches: Mutex::default() }
     }
 
     /// Returns the bytes of a file of this tree.
@@ -43,7 +50,7 @@ impl<'a> ContextTree<'a> {
 
     /// Returns the same directory with nothing excluded, to say why something is missing.
     pub(crate) fn unfiltered(&self) -> ContextTree<'a> {
-        Self::new(self.root, None, self.overrides)
+        Self::new(self.root, None, self.overrides, self.known)
     }
 
     /// Returns the pattern that excludes a path.
@@ -96,19 +103,26 @@ impl<'a> ContextTree<'a> {
     /// Returns what a directory has before the ignore file, sorted by name.
     fn on_disk(&self, path: &BStr) -> io::Result<Vec<Node>> {
         let mut names: Vec<BString> = self.overridden(path).map(BStr::to_owned).collect();
-        match std::fs::read_dir(tree::on_disk(self.root, path)) {
-            Ok(entries) => {
-                for entry in entries {
-                    names.push(entry?.file_name().into_vec().into());
-                }
+        let host = tree::on_disk(self.root, path);
+        // a directory that exists in memory only, or a file: nothing is in it
+        let siblings = match Siblings::open(&host)? {
+            Some((siblings, on_disk)) => {
+                names.extend(on_disk);
+                Some(siblings)
             }
-            // a directory that exists in memory only, or a file: nothing is in it
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(error),
-        }
+            None => None,
+        };
         names.sort_unstable();
         names.dedup();
-        let read = |name: &BString| self.read(tree::join(path, name.as_bstr()).as_bstr());
+        let plain = |stamp: &Stamp| self.known.is_some_and(|known| known.is_plain(stamp));
+        let read = |name: &BString| -> io::Result<Option<Node>> {
+            let child = tree::join(path, name.as_bstr());
+            let on_disk = match &siblings {
+                Some(siblings) => siblings.read(name.as_bstr(), child.clone(), &plain)?,
+                None => None,
+            };
+            Ok(self.laid_over(child.as_bstr(), on_disk))
+        };
         let nodes: Vec<Option<Node>> = names.par_iter().with_min_len(64).map(read).collect::<io::Result<_>>()?;
         Ok(nodes.into_iter().flatten().collect())
     }
@@ -126,7 +140,12 @@ impl<'a> ContextTree<'a> {
     }
 
     fn read(&self, path: &BStr) -> io::Result<Option<Node>> {
-        let node = match read_node(&tree::on_disk(self.root, path), path.to_owned())? {
+        Ok(self.laid_over(path, read_node(&tree::on_disk(self.root, path), path.to_owned())?))
+    }
+
+    /// Puts what replaces a file over what is on the disk.
+    fn laid_over(&self, path: &BStr, on_disk: Option<OnDisk>) -> Option<Node> {
+        let node = match on_disk {
             Some(OnDisk::Node(node) | OnDisk::Socket(node)) => Some(*node),
             // a device 0/0 in a context is nobody's deletion, and nothing that could be copied
             Some(OnDisk::Whiteout) | None => None,
@@ -139,12 +158,12 @@ impl<'a> ContextTree<'a> {
             node.head.mtime = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
             // contents in memory are nobody's hard link
             node.stamp.links = 1;
-            return Ok(Some(node));
+            return Some(node);
         }
         if node.is_none() && self.overridden(path).next().is_some() {
-            return Ok(Some(Node::made(EntryHead::new(path, EntryKind::Dir, 0o755))));
+            return Some(Node::made(EntryHead::new(path, EntryKind::Dir, 0o755)));
         }
-        Ok(node)
+        node
     }
 }
 

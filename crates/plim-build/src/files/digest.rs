@@ -21,19 +21,22 @@ impl Selection {
 
     /// The same, with the digests of the contents that were read.
     pub(crate) fn measure(&self, digests: &FileDigests) -> Result<(Digest, Contents), FilesError> {
-        let files: Vec<(&Path, &Stamp)> = self
+        let files: Vec<(&Path, &Stamp, bool)> = self
             .entries()
             .filter_map(|entry| match &entry.content {
-                Content::Host { path, stamp } => Some((path.as_path(), stamp)),
+                Content::Host { path, stamp } => Some((path.as_path(), stamp, entry.head.xattrs.is_empty())),
                 _ => None,
             })
             .collect();
         let contents: Contents = files
             .par_iter()
-            .map(|(path, stamp)| digests.digest(path, stamp).map_err(|e| FilesError::io("read", path, e)))
+            .with_min_len(64)
+            .map(|(path, stamp, plain)| {
+                digests.digest(path, stamp, *plain).map_err(|e| FilesError::io("read", path, e))
+            })
             .collect::<Result<_, _>>()?;
         let mut read = contents.iter();
-        let mut key = Key { hasher: Hasher::new() };
+        let mut key = Key::default();
         key.text(b"plim selection 1");
         let mut inodes = std::collections::HashMap::new();
         for chosen in &self.chosen {
@@ -60,7 +63,7 @@ impl Selection {
                 }
             }
         }
-        Ok((key.hasher.finish(), contents))
+        Ok((key.finish(), contents))
     }
 
     /// Returns what tells one version of each file from another, by the path in the source; `parents` as the step has it.
@@ -70,14 +73,14 @@ impl Selection {
         for chosen in &self.chosen {
             let base = chosen.base(parents);
             for entry in chosen.entries() {
-                let mut key = Key { hasher: Hasher::new() };
+                let mut key = Key::default();
                 key.entry(entry, 0);
                 match &entry.content {
                     Content::Host { .. } => key.text(read.next().unwrap_or(&[0; 32])),
                     Content::Bytes(bytes) => key.text(&hash(bytes)),
                     Content::None | Content::Slice { .. } => {}
                 }
-                let raw = key.hasher.finish_raw();
+                let raw = key.finish_raw();
                 let print = raw.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
                 let path = tree::join(base.as_bstr(), entry.head.path.as_bstr());
                 if !entry.passing && !path.is_empty() {
@@ -120,18 +123,37 @@ impl super::select::Chosen {
 }
 
 /// Hashes fields so that no two lists of fields look the same.
+#[derive(Default)]
 struct Key {
     hasher: Hasher,
+    /// What is not hashed yet: a dozen small fields for each file cost more in calls than in hashing.
+    pending: Vec<u8>,
 }
+
+/// Bytes of fields that are hashed at a time.
+const PENDING: usize = 16 * 1024;
 
 impl Key {
     fn number(&mut self, number: u64) {
-        self.hasher.update(&number.to_le_bytes());
+        self.pending.extend_from_slice(&number.to_le_bytes());
     }
 
     fn text(&mut self, text: &[u8]) {
         self.number(text.len() as u64);
-        self.hasher.update(text);
+        self.pending.extend_from_slice(text);
+        if self.pending.len() >= PENDING {
+            self.hasher.update(&self.pending);
+            self.pending.clear();
+        }
+    }
+
+    fn finish(self) -> Digest {
+        Digest::from_sha256(self.finish_raw())
+    }
+
+    fn finish_raw(mut self) -> [u8; 32] {
+        self.hasher.update(&self.pending);
+        self.hasher.finish_raw()
     }
 
     fn entry(&mut self, entry: &Entry, group: u64) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use bstr::BString;
 use plim_dockerfile::ignore::Patterns;
 
+use super::FileDigests;
 use crate::snapshot::View;
 
 /// Where the sources of a step are looked for.
@@ -19,6 +20,8 @@ pub enum Source<'a> {
         ignore: Option<&'a Patterns>,
         /// Contents that stand in for those on disk, by path relative to the root.
         overrides: &'a BTreeMap<BString, Vec<u8>>,
+        /// What earlier builds learnt of the files; it saves looks at the disk.
+        known: Option<&'a FileDigests>,
     },
     /// A stage or an image.
     View(&'a View),

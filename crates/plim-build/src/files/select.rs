@@ -58,7 +58,7 @@ pub(super) struct Entry {
 /// last component included. A pattern may match nothing. A directory stands for what it holds.
 pub fn select(source: &Source<'_>, op: &CopyOp) -> Result<Selection, FilesError> {
     let context = match source {
-        Source::Context { root, ignore, overrides } => Some(ContextTree::new(root, *ignore, overrides)),
+        Source::Context { root, ignore, overrides, known } => Some(ContextTree::new(root, *ignore, overrides, *known)),
         Source::View(_) => None,
     };
     let tree: &(dyn Tree + Sync) = match (source, &context) {
@@ -181,13 +181,19 @@ impl Selector<'_> {
         }
         let nodes = self.tree.children(directory)?;
         let take = |node: &Node| self.take(node, above, include);
-        // deep down the tasks would be small and the stack of a worker is not endless
-        let taken: Vec<Vec<Entry>> = if above.depth < 4 {
-            nodes.par_iter().map(take).collect::<io::Result<_>>()?
+        // files are taken at once; deep down the tasks would be small and the stack of a worker is not endless
+        let directories: Vec<&Node> = nodes.iter().filter(|node| node.is_dir()).collect();
+        let below: Vec<Vec<Entry>> = if above.depth < 4 && directories.len() > 1 {
+            directories.into_par_iter().map(take).collect::<io::Result<_>>()?
         } else {
-            nodes.iter().map(take).collect::<io::Result<_>>()?
+            directories.into_iter().map(take).collect::<io::Result<_>>()?
         };
-        Ok(taken.into_iter().flatten().collect())
+        let mut below = below.into_iter();
+        let mut taken = Vec::with_capacity(nodes.len());
+        for node in &nodes {
+            taken.extend(if node.is_dir() { below.next().unwrap_or_default() } else { take(node)? });
+        }
+        Ok(taken)
     }
 
     /// Takes one file, or a directory with what it holds.

@@ -60,7 +60,7 @@ impl Bench {
     /// Carries out a step from the context, both ways, and returns the root file system after it.
     fn copy(&self, op: &CopyOp) -> Result<Vec<String>, FilesError> {
         let (root, ignore) = self.source();
-        self.carry_out(&Source::Context { root: &root, ignore, overrides: &self.overrides }, op).map(short)
+        self.carry_out(&Source::Context { root: &root, ignore, overrides: &self.overrides, known: None }, op).map(short)
     }
 
     /// Carries out a step from the context directory as if it were a stage.
@@ -84,7 +84,7 @@ impl Bench {
 
     fn layer(&self, op: &CopyOp) -> Vec<String> {
         let (root, ignore) = self.source();
-        let source = Source::Context { root: &root, ignore, overrides: &self.overrides };
+        let source = Source::Context { root: &root, ignore, overrides: &self.overrides, known: None };
         let selection = select(&source, op).unwrap();
         let layer = write_layer(&selection, op, &self.dest(), &self.store, &options(), None, &Silent).unwrap();
         self.names(&layer)
@@ -92,7 +92,7 @@ impl Bench {
 
     fn heads(&self, op: &CopyOp) -> Vec<EntryHead> {
         let (root, ignore) = self.source();
-        let source = Source::Context { root: &root, ignore, overrides: &self.overrides };
+        let source = Source::Context { root: &root, ignore, overrides: &self.overrides, known: None };
         let selection = select(&source, op).unwrap();
         let layer = write_layer(&selection, op, &self.dest(), &self.store, &options(), None, &Silent).unwrap();
         entries(&self.store, &layer).into_iter().map(|(head, _)| head).collect()

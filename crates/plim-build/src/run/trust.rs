@@ -1,6 +1,7 @@
 //! The certificate authorities that steps should trust, for the time of the step only.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use bstr::BString;
 use plim_sandbox::{Mount, MountSource, Secret};
@@ -31,26 +32,32 @@ const VARIABLES: [&str; 10] = [
 /// What steps need to trust the user's certificate authorities.
 #[derive(Debug, Default)]
 pub(crate) struct Trust {
-    bundle: Option<Arc<[u8]>>,
+    bundle: Option<PathBuf>,
+    /// Read when the first step needs it.
+    bytes: OnceLock<Arc<[u8]>>,
 }
 
 impl Trust {
-    /// Reads the bundle of a request.
-    pub(crate) fn load(request: &Request) -> Result<Self, BuildError> {
-        let Some(path) = &request.ca_bundle else { return Ok(Self::default()) };
-        let bytes = std::fs::read(path)
-            .map_err(|error| BuildError::io(format!("read the CA bundle {}", path.display()), error))?;
-        Ok(Self { bundle: Some(bytes.into()) })
+    /// Takes the bundle of a request.
+    pub(crate) fn new(request: &Request) -> Self {
+        Self { bundle: request.ca_bundle.clone(), bytes: OnceLock::new() }
     }
 
     /// Returns the files for a step.
-    pub(super) fn mounts(&self) -> Vec<Mount> {
-        let Some(bundle) = &self.bundle else { return Vec::new() };
+    pub(super) fn mounts(&self) -> Result<Vec<Mount>, BuildError> {
+        let Some(path) = &self.bundle else { return Ok(Vec::new()) };
+        let bytes = if let Some(bytes) = self.bytes.get() {
+            bytes
+        } else {
+            let bytes = std::fs::read(path)
+                .map_err(|error| BuildError::io(format!("read the CA bundle {}", path.display()), error))?;
+            self.bytes.get_or_init(|| bytes.into())
+        };
         let file = |target: &str, bytes: &[u8]| Mount {
             target: BString::from(target),
             source: MountSource::Content { bytes: Secret::new(bytes.to_vec()), mode: 0o444, uid: 0, gid: 0 },
         };
-        vec![file(BUNDLE, bundle), file(APT_CONFIG, APT_CONFIG_TEXT.as_bytes())]
+        Ok(vec![file(BUNDLE, bytes), file(APT_CONFIG, APT_CONFIG_TEXT.as_bytes())])
     }
 
     /// Returns the variables for a step.
@@ -66,14 +73,12 @@ impl Trust {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]
     fn without_a_bundle_nothing_is_added() {
-        let trust = Trust::load(&Request::new(PathBuf::from("/"), Vec::new())).unwrap();
-        assert!(trust.mounts().is_empty());
+        let trust = Trust::new(&Request::new(PathBuf::from("/"), Vec::new()));
+        assert!(trust.mounts().unwrap().is_empty());
         assert!(trust.env().is_empty());
     }
 
@@ -84,8 +89,8 @@ mod tests {
         std::fs::write(&path, "pem").unwrap();
         let mut request = Request::new(PathBuf::from("/"), Vec::new());
         request.ca_bundle = Some(path);
-        let trust = Trust::load(&request).unwrap();
-        assert!(trust.mounts().iter().all(|mount| mount.target.starts_with(b"/run/plimsoll/")));
+        let trust = Trust::new(&request);
+        assert!(trust.mounts().unwrap().iter().all(|mount| mount.target.starts_with(b"/run/plimsoll/")));
         assert!(trust.env().iter().any(|(name, value)| name == "PIP_CERT" && value == BUNDLE));
     }
 }

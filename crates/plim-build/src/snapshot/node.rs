@@ -2,14 +2,17 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use bstr::BString;
+use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{EntryHead, EntryKind};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, statat};
+use rustix::io::Errno;
 
-use super::{marks, xattrs};
+use super::{marks, tree, xattrs};
 
 /// A file of a tree: what it is and where its bytes lie.
 #[derive(Debug, Clone)]
@@ -84,11 +87,75 @@ pub(crate) fn open(host: &Path) -> io::Result<File> {
 
 /// Reads the metadata of a file, not following a symbolic link; `None` if nothing is there.
 pub(crate) fn read_node(host: &Path, path: BString) -> io::Result<Option<OnDisk>> {
-    let metadata = match fs::symlink_metadata(host) {
-        Ok(metadata) => metadata,
-        Err(error) if is_absent(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    match fs::symlink_metadata(host) {
+        Ok(metadata) => of_metadata(&metadata, host, path),
+        Err(error) if is_absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the metadata of the files of one directory. It is looked up once for all of them, and files that are known to have
+/// no attributes are not asked for any: both count where nothing has changed in a context of ten thousand files.
+#[derive(Debug)]
+pub(crate) struct Siblings<'a> {
+    dir: OwnedFd,
+    host: &'a Path,
+}
+
+impl<'a> Siblings<'a> {
+    /// Opens a directory and returns the names in it; `None` if there is none.
+    pub(crate) fn open(host: &'a Path) -> io::Result<Option<(Self, Vec<BString>)>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = match rustix::fs::open(host, flags, Mode::empty()) {
+            Ok(dir) => dir,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let (mut names, mut buffer) = (Vec::new(), Vec::with_capacity(32 * 1024));
+        let mut entries = RawDir::new(&dir, buffer.spare_capacity_mut());
+        while let Some(entry) = entries.next() {
+            let name = entry?.file_name().to_bytes().to_owned();
+            if name != b"." && name != b".." {
+                names.push(BString::from(name));
+            }
+        }
+        Ok(Some((Self { dir, host }, names)))
+    }
+
+    /// Reads one of the files; `plain` says whether a version of a file is known to have no attributes.
+    pub(crate) fn read(
+        &self,
+        name: &BStr,
+        path: BString,
+        plain: &dyn Fn(&Stamp) -> bool,
+    ) -> io::Result<Option<OnDisk>> {
+        let stat = match statat(&self.dir, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let host = tree::on_disk(self.host, name);
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return read_node(&host, path);
+        }
+        let stamp = Stamp {
+            device: stat.st_dev,
+            inode: stat.st_ino,
+            links: stat.st_nlink as u64,
+            size: stat.st_size.cast_unsigned(),
+            mtime: (stat.st_mtime, stat.st_mtime_nsec as u32),
+            ctime: (stat.st_ctime, stat.st_ctime_nsec as u32),
+        };
+        if !plain(&stamp) {
+            return read_node(&host, path);
+        }
+        let mut head = EntryHead::new(path, EntryKind::File, stat.st_mode & 0o7777);
+        (head.uid, head.gid, head.mtime, head.size) = (stat.st_uid, stat.st_gid, stat.st_mtime, stamp.size);
+        Ok(Some(OnDisk::Node(Box::new(Node { head, host, stamp, opaque: false }))))
+    }
+}
+
+fn of_metadata(metadata: &fs::Metadata, host: &Path, path: BString) -> io::Result<Option<OnDisk>> {
     let kind = metadata.file_type();
     let socket = kind.is_socket();
     let device = metadata.rdev();
@@ -123,7 +190,7 @@ pub(crate) fn read_node(host: &Path, path: BString) -> io::Result<Option<OnDisk>
         return Err(io::Error::other("the directory was made by an overlay mount with redirect_dir or metacopy"));
     }
     head.xattrs = attributes.carried;
-    let stamp = Stamp { size: head.size, ..Stamp::of(&metadata) };
+    let stamp = Stamp { size: head.size, ..Stamp::of(metadata) };
     // a socket cannot be opened: as a file it is empty
     let host = if socket { PathBuf::new() } else { host.to_owned() };
     let opaque = attributes.opaque || kind.is_dir() && marks::hides_all(&host);

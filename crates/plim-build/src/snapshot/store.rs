@@ -12,6 +12,8 @@ use plim_oci::lock::{self, Lock};
 use crate::files::FilesError;
 
 const DRAFT: &str = "tmp-";
+/// The note in a snapshot's directory of the bytes that it occupies.
+const SIZE: &str = "size";
 
 /// How long a snapshot counts as in use after a build asked for it.
 const IN_USE: Duration = Duration::from_hours(1);
@@ -172,9 +174,10 @@ impl Snapshots {
             if name.starts_with(DRAFT) || !entry.file_type()?.is_dir() {
                 continue;
             }
-            let size = size_of(&entry.path())?;
+            let used = entry.metadata()?.modified()?;
+            let size = noted_size(&entry.path(), used)?;
             total += size;
-            all.push((entry.metadata()?.modified()?, name, size));
+            all.push((used, name, size));
         }
         all.sort();
         let mut freed = 0;
@@ -233,6 +236,20 @@ pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }
+}
+
+/// Returns the bytes that a snapshot occupies on disk. It never changes, so it is counted once and noted beside it.
+fn noted_size(dir: &Path, used: SystemTime) -> io::Result<u64> {
+    let note = dir.join(SIZE);
+    if let Some(size) = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok()) {
+        return Ok(size);
+    }
+    let size = size_of(dir)?;
+    // a note that is cut short is no number, or a smaller one until the snapshot goes: nothing breaks by that
+    fs::write(&note, format!("{size}\n"))?;
+    // writing it was no use of the snapshot
+    fs::File::open(dir)?.set_modified(used)?;
+    Ok(size)
 }
 
 /// Returns the bytes that the files of a directory occupy on disk.
@@ -361,6 +378,26 @@ mod tests {
         assert!(snapshots.prune(0).unwrap() > 0);
         assert!(snapshots.get(&keys[1]).is_some(), "what was just used stays");
         assert_eq!(snapshots.get(&keys[2]), None);
+    }
+
+    #[test]
+    fn the_size_of_a_snapshot_is_counted_once() {
+        let (_dir, snapshots) = store();
+        let key = Digest::of(b"a");
+        commit(&snapshots, &key, &"x".repeat(64 * 1024));
+        let used = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        fs::File::open(snapshots.dir_of(&key)).unwrap().set_modified(used).unwrap();
+        let counted = snapshots.prune_preview(0).unwrap();
+        assert!(counted >= 64 * 1024, "{counted}");
+        let note = snapshots.dir_of(&key).join(SIZE);
+        assert_eq!(fs::read_to_string(&note).unwrap().trim(), counted.to_string());
+        assert_eq!(fs::metadata(snapshots.dir_of(&key)).unwrap().modified().unwrap(), used, "that was no use");
+        fs::write(&note, "7\n").unwrap();
+        fs::File::open(snapshots.dir_of(&key)).unwrap().set_modified(used).unwrap();
+        assert_eq!(snapshots.prune_preview(0).unwrap(), 7, "what is noted is not counted again");
+        fs::write(&note, "broken").unwrap();
+        fs::File::open(snapshots.dir_of(&key)).unwrap().set_modified(used).unwrap();
+        assert!(snapshots.prune_preview(0).unwrap() >= 64 * 1024);
     }
 
     #[test]

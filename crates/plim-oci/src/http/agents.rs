@@ -1,6 +1,7 @@
 //! The connections: direct ones, and those through each proxy.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use ureq::config::Config;
@@ -17,36 +18,56 @@ use super::{Body, CONNECT, ClientOptions, HttpError, Request, Response, STALL, e
 /// What plim calls itself.
 const USER_AGENT: &str = concat!("plimsoll/", env!("CARGO_PKG_VERSION"));
 
+/// Connections with and without TLS. What TLS needs is put together when the first address asks for it: the system's
+/// certificate authorities lie in hundreds of files, and a build whose every step is known talks to nobody.
 #[derive(Debug)]
 pub(super) struct Agents {
-    direct: Agent,
+    plain: Agent,
     /// For `http://`, with the proxy's credentials.
     http: Option<(Agent, Option<String>)>,
-    /// For `https://`.
-    https: Option<Agent>,
+    tls: TlsParts,
+    encrypted: OnceLock<Encrypted>,
     no_proxy: String,
+}
+
+/// What TLS connections are made with.
+#[derive(Debug)]
+struct TlsParts {
+    ca_bundle: Option<PathBuf>,
+    authorities: Vec<Certificate<'static>>,
+    identity: Option<ClientCert>,
+    insecure: bool,
+    proxy: Option<Proxy>,
+}
+
+/// Agents for `https://`.
+#[derive(Debug)]
+struct Encrypted {
+    direct: Agent,
+    proxied: Option<Agent>,
 }
 
 impl Agents {
     pub(super) fn new(options: &ClientOptions) -> Result<Self, HttpError> {
-        let bundles: Vec<&Path> =
-            options.ca_bundle.iter().chain(&options.authorities).map(std::path::PathBuf::as_path).collect();
-        let roots = if bundles.is_empty() { RootCerts::PlatformVerifier } else { roots_with(&bundles)? };
-        let identity = options.identity.as_ref().map(|(certificate, key)| identity(certificate, key)).transpose()?;
-        let tls =
-            TlsConfig::builder().root_certs(roots).disable_verification(options.insecure).client_cert(identity).build();
         let proxies = &options.proxies;
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-        let https = match given(&proxies.https) {
-            None => None,
-            Some(text) => {
-                let proxy = Proxy::new(&text).map_err(|error| bad_proxy(&text, &error.to_string()))?;
-                Some(Agent::new_with_config(config(&tls, Some(proxy))))
-            }
+        let proxy = given(&proxies.https)
+            .map(|text| Proxy::new(&text).map_err(|error| bad_proxy(&text, &error.to_string())))
+            .transpose()?;
+        let tls = TlsParts {
+            ca_bundle: options.ca_bundle.clone(),
+            authorities: authorities(options.authorities.iter().map(PathBuf::as_path))?,
+            identity: options.identity.as_ref().map(|(certificate, key)| identity(certificate, key)).transpose()?,
+            insecure: options.insecure,
+            proxy,
         };
-        let http = given(&proxies.http).map(|text| forwarding(&text, &tls)).transpose()?;
-        let direct = Agent::with_parts(config(&tls, None), DefaultConnector::default(), RememberingResolver::default());
-        Ok(Self { direct, http, https, no_proxy: proxies.no_proxy.clone() })
+        Ok(Self {
+            plain: direct(&TlsConfig::builder().build()),
+            http: given(&proxies.http).map(|text| forwarding(&text)).transpose()?,
+            tls,
+            encrypted: OnceLock::new(),
+            no_proxy: proxies.no_proxy.clone(),
+        })
     }
 
     /// Sends one request and takes one answer; no redirects, no second attempt.
@@ -62,7 +83,7 @@ impl Agents {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
             return Err(HttpError::Url { url: shown(), reason: "it is no http, https or file address".to_owned() });
         }
-        let (agent, proxy_credentials) = self.agent_for(&uri);
+        let (agent, proxy_credentials) = self.agent_for(&uri)?;
         let mut built = http::Request::builder().method(method).uri(uri);
         for (name, value) in &request.headers {
             if keep_secrets || !is_secret(name) {
@@ -96,16 +117,57 @@ impl Agents {
         })
     }
 
-    fn agent_for(&self, uri: &Uri) -> (&Agent, Option<&str>) {
-        if proxy::bypasses(&self.no_proxy, uri) {
-            return (&self.direct, None);
+    fn agent_for(&self, uri: &Uri) -> Result<(&Agent, Option<&str>), HttpError> {
+        let bypasses = proxy::bypasses(&self.no_proxy, uri);
+        if uri.scheme_str() == Some("https") {
+            let encrypted = self.encrypted()?;
+            let proxied = encrypted.proxied.as_ref().filter(|_| !bypasses);
+            return Ok((proxied.unwrap_or(&encrypted.direct), None));
         }
-        match (uri.scheme_str(), &self.http, &self.https) {
-            (Some("https"), _, Some(agent)) => (agent, None),
-            (Some("http"), Some((agent, credentials)), _) => (agent, credentials.as_deref()),
-            _ => (&self.direct, None),
-        }
+        Ok(match self.http.as_ref().filter(|_| !bypasses) {
+            Some((agent, credentials)) => (agent, credentials.as_deref()),
+            None => (&self.plain, None),
+        })
     }
+
+    fn encrypted(&self) -> Result<&Encrypted, HttpError> {
+        if let Some(known) = self.encrypted.get() {
+            return Ok(known);
+        }
+        let tls = self.tls.config()?;
+        let made = Encrypted {
+            direct: direct(&tls),
+            proxied: self.tls.proxy.clone().map(|proxy| Agent::new_with_config(config(&tls, Some(proxy)))),
+        };
+        // where two threads come at once, one's work is lost
+        Ok(self.encrypted.get_or_init(|| made))
+    }
+}
+
+impl TlsParts {
+    fn config(&self) -> Result<TlsConfig, HttpError> {
+        let roots = if self.ca_bundle.is_none() && self.authorities.is_empty() {
+            RootCerts::PlatformVerifier
+        } else {
+            let mut all = authorities(self.ca_bundle.as_deref().into_iter())?;
+            all.extend(self.authorities.iter().cloned());
+            let system = rustls_native_certs::load_native_certs();
+            for error in &system.errors {
+                tracing::debug!(%error, "a system certificate cannot be read");
+            }
+            all.extend(system.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()));
+            all.into()
+        };
+        Ok(TlsConfig::builder()
+            .root_certs(roots)
+            .disable_verification(self.insecure)
+            .client_cert(self.identity.clone())
+            .build())
+    }
+}
+
+fn direct(tls: &TlsConfig) -> Agent {
+    Agent::with_parts(config(tls, None), DefaultConnector::default(), RememberingResolver::default())
 }
 
 fn is_secret(name: &str) -> bool {
@@ -131,7 +193,7 @@ fn bad_proxy(text: &str, reason: &str) -> HttpError {
 }
 
 /// Returns an agent that asks a proxy for whole addresses.
-fn forwarding(text: &str, tls: &TlsConfig) -> Result<(Agent, Option<String>), HttpError> {
+fn forwarding(text: &str) -> Result<(Agent, Option<String>), HttpError> {
     let full = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let uri: Uri = full.parse().map_err(|_| bad_proxy(text, "it is malformed"))?;
     if uri.scheme_str() != Some("http") || uri.host().is_none() {
@@ -143,7 +205,7 @@ fn forwarding(text: &str, tls: &TlsConfig) -> Result<(Agent, Option<String>), Ht
         .map(|(user, _)| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(url::decode(user))));
     let connector = DefaultConnector::default().chain(NameWholeAddress);
     let resolver = ProxyResolver { proxy: uri, inner: DefaultResolver::default() };
-    Ok((Agent::with_parts(config(tls, None), connector, resolver), credentials))
+    Ok((Agent::with_parts(config(&TlsConfig::builder().build(), None), connector, resolver), credentials))
 }
 
 /// Returns the certificate and key by which servers know this client.
@@ -176,8 +238,8 @@ fn identity(certificate: &Path, key: &Path) -> Result<ClientCert, HttpError> {
     Ok(ClientCert::new_with_certs(&chain, private))
 }
 
-/// Returns the system's certificate authorities and those of PEM files.
-fn roots_with(bundles: &[&Path]) -> Result<RootCerts, HttpError> {
+/// Returns the certificate authorities of PEM files.
+fn authorities<'a>(bundles: impl Iterator<Item = &'a Path>) -> Result<Vec<Certificate<'static>>, HttpError> {
     let mut all = Vec::new();
     for bundle in bundles {
         let before = all.len();
@@ -196,10 +258,5 @@ fn roots_with(bundles: &[&Path]) -> Result<RootCerts, HttpError> {
             return Err(bad("it has no certificate in PEM form".to_owned()));
         }
     }
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::debug!(%error, "a system certificate cannot be read");
-    }
-    all.extend(system.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()));
-    Ok(all.into())
+    Ok(all)
 }

@@ -244,7 +244,11 @@ fn settings_that_cannot_be_used_say_so_without_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let bundle = dir.path().join("ca.pem");
     std::fs::write(&bundle, "no certificate").unwrap();
-    let error = Client::new(&ClientOptions { ca_bundle: Some(bundle), ..options() }).unwrap_err();
+    // what only TLS needs is read when TLS is spoken
+    let client = Client::new(&ClientOptions { ca_bundle: Some(bundle.clone()), ..options() }).unwrap();
+    let error = client.get_bytes("https://127.0.0.1:1/", 100).unwrap_err();
+    assert!(error.to_string().ends_with("it has no certificate in PEM form"), "{error}");
+    let error = Client::new(&ClientOptions { authorities: vec![bundle], ..options() }).unwrap_err();
     assert!(error.to_string().ends_with("it has no certificate in PEM form"), "{error}");
     let proxies = Proxies { http: Some("socks5://me:secret@host".to_owned()), ..Proxies::default() };
     let error = Client::new(&ClientOptions { proxies, ..options() }).unwrap_err();

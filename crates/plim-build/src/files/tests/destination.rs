@@ -73,7 +73,7 @@ fn with_link_the_destination_is_empty_and_a_symbolic_link_becomes_a_directory() 
     }
     let bench = Bench::new(&["f=1"], &["real/", "link->real"]);
     let context = bench.path("context");
-    let source = Source::Context { root: &context, ignore: None, overrides: &bench.overrides };
+    let source = Source::Context { root: &context, ignore: None, overrides: &bench.overrides, known: None };
     let step = op(&["f", "/link/sub/"]);
     let into = bench.path("linked");
     std::fs::create_dir(&into).unwrap();

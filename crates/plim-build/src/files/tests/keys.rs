@@ -10,7 +10,7 @@ use crate::files::FileDigests;
 
 fn key(bench: &Bench, op: &CopyOp) -> Digest {
     let (root, ignore) = bench.source();
-    let source = Source::Context { root: &root, ignore, overrides: &bench.overrides };
+    let source = Source::Context { root: &root, ignore, overrides: &bench.overrides, known: None };
     select(&source, op).unwrap().digest(&FileDigests::default()).unwrap()
 }
 
@@ -107,11 +107,36 @@ fn known_digests_are_used_and_a_changed_file_is_read_again() {
     std::fs::File::open(bench.path("context/a")).unwrap().set_modified(old).unwrap();
     let digests = FileDigests::default();
     let root = bench.path("context");
-    let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides };
+    let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides, known: None };
     let digest = || select(&source, &op(&["a", "/"])).unwrap().digest(&digests).unwrap();
     let first = digest();
     assert_eq!(digest(), first);
     std::fs::write(bench.path("context/a"), "2").unwrap();
     std::fs::File::open(bench.path("context/a")).unwrap().set_modified(old).unwrap();
     assert_ne!(digest(), first, "size and time are the same, but the time of change is not");
+}
+
+#[test]
+fn an_attribute_counts_though_the_file_was_known_to_have_none() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new(&["d/a=1", "d/b=2"], &[]);
+    let digests = FileDigests::default();
+    for name in ["d/a", "d/b"] {
+        let metadata = std::fs::symlink_metadata(bench.path("context").join(name)).unwrap();
+        digests.remember(&crate::snapshot::Stamp::of(&metadata), [7; 32]);
+    }
+    let root = bench.path("context");
+    let select_all = |known| {
+        let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides, known };
+        select(&source, &op(&[".", "/"])).unwrap()
+    };
+    let nothing = FileDigests::default();
+    let first = select_all(Some(&digests)).digest(&nothing).unwrap();
+    assert_eq!(first, select_all(None).digest(&nothing).unwrap(), "what is known is what the disk says");
+    rustix::fs::lsetxattr(bench.path("context/d/a"), "user.x", b"y", rustix::fs::XattrFlags::empty()).unwrap();
+    assert_ne!(select_all(Some(&digests)).digest(&nothing).unwrap(), first);
+    std::fs::set_permissions(bench.path("context/d/b"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(select_all(Some(&digests)).digest(&nothing).unwrap(), select_all(None).digest(&nothing).unwrap());
 }

@@ -127,7 +127,7 @@ fn capabilities_survive_a_change_of_owner() {
     assert_eq!(head.xattrs.len(), 1);
 
     let context = bench.path("context");
-    let source = Source::Context { root: &context, ignore: None, overrides: &bench.overrides };
+    let source = Source::Context { root: &context, ignore: None, overrides: &bench.overrides, known: None };
     let into = bench.path("into");
     std::fs::create_dir(&into).unwrap();
     apply(&select(&source, &step).unwrap(), &step, &bench.dest(), &into).unwrap();
@@ -148,7 +148,7 @@ fn times_of_the_context_do_not_count_and_times_of_a_stage_do() {
         let view = View::new(&chain(&[&bench.path("context")]));
         let context = bench.path("context");
         let source = if from_context {
-            Source::Context { root: &context, ignore: None, overrides: &bench.overrides }
+            Source::Context { root: &context, ignore: None, overrides: &bench.overrides, known: None }
         } else {
             Source::View(&view)
         };
