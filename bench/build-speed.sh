@@ -21,6 +21,8 @@ export PATH=${PEERS:+$PEERS:}$PATH
 cargo build --release --quiet --locked --bin plim
 plim=$PWD/target/release/plim
 work=$(mktemp -d)
+# where prep-apps.sh lays the applications out
+prepared=$FIX_OUT/work
 started_registry=
 finish() {
     [ ! -e "$work/bk/bk.pid" ] || kill "$(cat "$work/bk/bk.pid")" 2>/dev/null || true
@@ -137,7 +139,7 @@ sample() { # app variant
     local app=$1 variant=$2 context=$work/ctx/$1-$2 file=Dockerfile.$2 comment='//' tool ref
     [ "$app" != python ] || comment='#'
     mkdir -p "$work/ctx"
-    cp -a "$FIX_OUT/work/ctx/$app" "$context"
+    cp -a "$prepared/ctx/$app" "$context"
     [[ " ${tools[*]} " != *" buildkit "* ]] || bases_for_buildkit "$context/$file"
     if [[ " ${tools[*]} " == *" buildah "* ]]; then
         for ref in $(awk 'toupper($1) == "FROM" {print $2}' "$context/$file" | sort -u); do buildah pull -q "$ref" >/dev/null; done
