@@ -84,7 +84,7 @@ build() {
         local args=(--addr "unix://$work/bk/bk.sock" build --frontend dockerfile.v0 --local "context=$context" --local "dockerfile=$work"
             --opt filename=bk.Dockerfile --opt force-network-mode=host --allow network.host)
         [ "$mode" != no-cache ] || args+=(--no-cache)
-        if [ "$mode" = export ]; then args+=(--output "type=oci,dest=$work/bk.tar"); else args+=(--output type=image,name=bench); fi
+        if [ "$mode" = export ]; then args+=(--output "type=oci,dest=$work/bk.tar"); else args+=(--output "type=image,name=bench"); fi
         buildctl "${args[@]}" ;;
     buildah)
         local args=(buildah bud --layers --network=host --pull=false -f "$context/$file" -t "bench/$(basename "$context")")
@@ -106,7 +106,7 @@ forget_mounts() { # tool
 seconds() { # command...
     local began ended
     began=$(date +%s%N)
-    "$@"
+    "$@" || return
     ended=$(date +%s%N)
     awk "BEGIN {printf \"%.3f\n\", ($ended - $began) / 1e9}"
 }
@@ -115,7 +115,7 @@ row() { # label, then a file of "tool seconds"
     awk -v label="$1" '{s[$1] = $2} END {
         printf "%-26s", label
         printf "%10.3f", s["plim"]
-        for (i = split("buildkit buildah", t, " "); i >= 1; i--) order[3 - i] = t[3 - i]
+        split("buildkit buildah", t, " ")
         for (i = 1; i <= 2; i++) if (t[i] in s) printf "%10.3f %6.2f", s[t[i]], s["plim"] / s[t[i]]; else printf "%10s %6s", "-", "-"
         printf "\n"
     }' "$2"
@@ -145,6 +145,7 @@ sample() { # app variant
         for ref in $(awk 'toupper($1) == "FROM" {print $2}' "$context/$file" | sort -u); do buildah pull -q "$ref" >/dev/null; done
     fi
     for tool in "${tools[@]}"; do build "$tool" "$context" "$file"; done
+    # shellcheck disable=SC2016 # measure expands it
     measure "$app $variant cold" "$context" "$file" no-cache 1 'forget_mounts $tool'
     awk '{printf "%-26s%10.0f MB\n", "  peak memory of plim", $1 / 1024}' "$work/rss.plim"
     for tool in "${tools[@]}"; do build "$tool" "$context" "$file"; done
@@ -177,20 +178,20 @@ synthetic() {
     c=$work/ctx/thousand
     mkdir -p "$c"
     printf 'FROM scratch\nCOPY . /\n' >"$c/Dockerfile"
-    # what images are made of, until it is 1 GB
+    # what images are made of, until it is 1 GB; head ends tar
     tar -C /usr -cf - lib/x86_64-linux-gnu bin share 2>/dev/null | head -c 1000000000 >"$c/1" || true
     measure "1 GB, gzip, to an archive" "$c" Dockerfile export 1
     rm -f "$work"/*.tar
-    seconds "$plim" build -q --no-cache --compression zstd -f "$c/Dockerfile" "$c" >"$work/z" 2>"$work/log" || { tail "$work/log"; }
-    seconds sh -c "zstd -q -3 -T2 -c '$c/1' >'$work/zst'" >>"$work/z"
-    tail -n 1 "$work/z" >"$work/z2"
+    # the digest goes to the same output as the seconds
+    { seconds "$plim" build -q --no-cache --compression zstd -f "$c/Dockerfile" "$c" &&
+        seconds sh -c "zstd -q -3 -T2 -c '$c/1' >'$work/zst'"; } 2>"$work/log" >"$work/z" || { cat "$work/log" >&2; return 1; }
     sed -n '/^[0-9.]*$/p' "$work/z" | paste -sd' ' | awk '{printf "%-26s%10.3f    zstd -3 -T2 %.3f, ratio %.2f\n", "1 GB, zstd", $1, $2, $1 / $2}'
     rm -rf "$c"
 
     c=$work/ctx/runs
     mkdir -p "$c"
-    { echo "FROM debian:trixie-slim"; for ((i = 0; i < 40; i++)); do echo "RUN ["\"true\""]"; done; } >"$c/Dockerfile"
-    { echo "FROM debian:trixie-slim"; for ((i = 0; i < 10; i++)); do echo "RUN ["\"true\""]"; done; } >"$c/Dockerfile.ten"
+    { echo "FROM debian:trixie-slim"; for ((i = 0; i < 40; i++)); do echo 'RUN ["true"]'; done; } >"$c/Dockerfile"
+    { echo "FROM debian:trixie-slim"; for ((i = 0; i < 10; i++)); do echo 'RUN ["true"]'; done; } >"$c/Dockerfile.ten"
     [[ " ${tools[*]} " != *" buildkit "* ]] || bases_for_buildkit "$c/Dockerfile"
     for tool in "${tools[@]}"; do build "$tool" "$c" Dockerfile; done
     : >"$work/row"

@@ -27,7 +27,8 @@ impl State {
     /// Removes the snapshots used longest ago until those left have at most `limit` bytes. What was used within the last
     /// hour stays. Returns the bytes freed.
     ///
-    /// It looks at every file of every snapshot: call it after builds that did something, not after each.
+    /// It looks at every file of the snapshots that are new since the last time: call it after builds that did something,
+    /// not after each.
     pub fn prune(&self, limit: u64) -> Result<u64, BuildError> {
         let failed = |source| BuildError::layers("prune the snapshots", source);
         let snapshots = Snapshots::open(&self.snapshots).map_err(failed)?;

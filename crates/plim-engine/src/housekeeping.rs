@@ -18,7 +18,8 @@ const YOUNG: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// Removes what was not used for longest until the caps hold again, `cap_gb` in the place of what the configuration says.
-/// Call it after builds that did something: it looks at every file. Never fails: a full disk is the next command's business.
+/// Call it after builds that did something: it counts the files of new snapshots and looks through the caches. Never
+/// fails: a full disk is the next command's business.
 pub(crate) fn tidy(workspace: &Workspace, cap_gb: Option<u64>, events: &dyn Events) {
     let cap = cap_gb.or(workspace.config.store.cap_gb);
     let cap = cap.map_or(CAP, |gigabytes| gigabytes.saturating_mul(1_000_000_000));

@@ -87,7 +87,8 @@ pub struct CopyOp {
     pub from_context: bool,
     /// What the source has that is as new as this or newer, in seconds since 1970, has the time of a build: that
     /// of this machine, or in what came out of a layer the latest one that a layer has. It is given the epoch at
-    /// least, so that the layer, which has nothing newer, is the same everywhere. Absent where all times are part of the source, as in images.
+    /// least, so that the layer, which has nothing newer, is the same everywhere. Absent where all times are part of
+    /// the source, as in images.
     pub made_after: Option<i64>,
     /// Time of what is created, and the earliest of what comes from the context, seconds since 1970.
     pub epoch: i64,
