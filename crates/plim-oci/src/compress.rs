@@ -8,9 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::media_type;
 
 mod ahead;
+mod cuts;
 mod decompress;
 pub mod estargz;
 mod form;
+mod frames;
 mod layer;
 mod pipeline;
 
@@ -19,6 +21,7 @@ pub(crate) use decompress::Kind;
 pub use decompress::{Bounds, decompressor, decompressor_within};
 pub use form::LayerForm;
 pub(crate) use form::is_readable;
+pub use frames::blob_of as blob_of_frames;
 pub use layer::{LayerWriter, adopt_layer, store_layer};
 
 /// How layers are compressed, with the level. Parsed from and displayed as `none`, `gzip:6`, `zstd:3`.

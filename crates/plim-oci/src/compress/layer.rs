@@ -1,12 +1,14 @@
 //! Writing a layer in one pass: tar, diffID, observer, compression, blob.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use crate::tar::{self, Limits, TarWriter};
 use crate::{BlobError, BlobsMut as _, Descriptor, EntryHead, Events, Hasher, Layer, LayerObserver, Layout, Source};
 
+use super::frames::{self, Known};
 use super::pipeline::{Output, Pipeline};
-use super::{Compression, decompressor};
+use super::{Compression, cuts, decompressor};
 
 /// Writes a layer into a layout, entry by entry. Equal entries give equal bytes, on any machine.
 ///
@@ -16,6 +18,8 @@ pub struct LayerWriter {
     compression: Compression,
     observer: Option<Box<dyn LayerObserver>>,
     layout: Layout,
+    /// The table of the frames of the last layer, and of this one.
+    frames: Option<PathBuf>,
     /// An entry was written in part: what follows would be nonsense.
     broken: bool,
 }
@@ -37,7 +41,20 @@ impl LayerWriter {
         observer: Option<Box<dyn LayerObserver>>,
     ) -> Result<Self, BlobError> {
         let pipeline = Pipeline::new(layout.writer()?, compression);
-        Ok(Self { tar: TarWriter::new(pipeline), compression, observer, layout: layout.clone(), broken: false })
+        let (tar, layout) = (TarWriter::new(pipeline), layout.clone());
+        Ok(Self { tar, compression, observer, layout, frames: None, broken: false })
+    }
+
+    /// Takes over what the layer has in common with an earlier one from that one's blob instead of compressing it again;
+    /// what is written is the same. `table` is a file that says what the earlier blob consists of, and then what this one
+    /// does; there need not be one.
+    #[must_use]
+    pub fn with_frames(mut self, table: Option<PathBuf>) -> Self {
+        if let Some(table) = table.filter(|_| self.compression != Compression::None) {
+            self.tar.inner().keep_frames(Known::load(&table, &self.layout, self.compression));
+            self.frames = Some(table);
+        }
+        self
     }
 
     /// Adds an entry with `head.size` bytes of content. Entries come in the order of the caller, who also
@@ -45,6 +62,12 @@ impl LayerWriter {
     pub fn entry(&mut self, head: &EntryHead, content: &mut dyn Read) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the layer failed before"));
+        }
+        if cuts::before(head, self.tar.inner().mean())
+            && let Err(error) = self.tar.inner().cut()
+        {
+            self.broken = true;
+            return Err(error);
         }
         let result = match &mut self.observer {
             None => self.tar.entry(head, content),
@@ -65,8 +88,16 @@ impl LayerWriter {
         if self.broken {
             return Err(write(io::Error::other("an entry failed")));
         }
-        let output = self.tar.finish().and_then(Pipeline::finish).map_err(write)?;
-        commit(output, self.compression, self.observer, created_by, events)
+        let mut output = self.tar.finish().and_then(Pipeline::finish).map_err(write)?;
+        let frames = std::mem::take(&mut output.frames);
+        let layer = commit(output, self.compression, self.observer, created_by, events)?;
+        // one frame is the whole layer, which would be found if it were the same
+        if let Some(table) = self.frames.filter(|_| frames.len() > 1)
+            && let Err(error) = frames::save(&table, &layer.descriptor.digest, self.compression, &frames)
+        {
+            tracing::debug!(%error, table = %table.display(), "the frames of a layer are not noted");
+        }
+        Ok(layer)
     }
 }
 
@@ -190,5 +221,108 @@ impl Write for Content {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Digest, EntryKind, Silent};
+
+    /// 400 files of 20 KB that compress a little; `long` makes one of them longer, `name` is one more.
+    fn files(long: Option<(usize, u64)>, name: Option<&str>) -> Vec<EntryHead> {
+        let names = (0..400).map(|n| format!("app/lib/module-{n:03}.js")).chain(name.map(str::to_owned));
+        let mut heads: Vec<EntryHead> = names.map(|name| EntryHead::new(name, EntryKind::File, 0o644)).collect();
+        heads.iter_mut().for_each(|head| head.size = 20_000);
+        if let Some((index, by)) = long {
+            heads[index].size += by;
+        }
+        heads.sort_by(|one, other| one.path.cmp(&other.path));
+        heads
+    }
+
+    fn write(store: &Layout, heads: &[EntryHead], compression: Compression, table: Option<&Path>) -> Layer {
+        let mut writer = LayerWriter::new(store, compression, None).unwrap().with_frames(table.map(Path::to_owned));
+        for head in heads {
+            // equal names give equal content, as far as it goes
+            let mut state = u32::from(*head.path.last().unwrap()) * 31 + u32::from(head.path[head.path.len() - 4]);
+            let content: Vec<u8> = (0..head.size)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    (state >> 28) as u8
+                })
+                .collect();
+            writer.entry(head, &mut &content[..]).unwrap();
+        }
+        writer.finish(None, &Silent).unwrap()
+    }
+
+    /// Frames of the layer at `table` that the one at `other` has as well, and all of it.
+    fn shared(table: &[u8], other: &[u8]) -> (usize, usize) {
+        let rows = |bytes: &[u8]| bytes[8 + 71 + 16..].chunks(68).map(|row| row[..32].to_vec()).collect::<Vec<_>>();
+        let (one, other) = (rows(table), rows(other));
+        (one.iter().filter(|frame| other.contains(frame)).count(), one.len())
+    }
+
+    #[test]
+    fn a_file_that_grew_or_came_leaves_most_frames_as_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Layout::create(dir.path().join("store")).unwrap();
+        for compression in [Compression::Gzip(1), Compression::Zstd(1)] {
+            let table = dir.path().join(format!("frames-{compression}"));
+            write(&store, &files(None, None), compression, Some(&table));
+            let before = std::fs::read(&table).unwrap();
+            for heads in [files(Some((37, 5_000)), None), files(Some((37, 3_000_000)), None), files(None, Some("app/lib/a.js"))] {
+                write(&store, &heads, compression, Some(&table));
+                let (same, all) = shared(&before, &std::fs::read(&table).unwrap());
+                assert!(all >= 3 && same + 2 >= all, "{same} of {all} frames, {compression}");
+                std::fs::write(&table, &before).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn frames_that_are_taken_over_change_no_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Layout::create(dir.path().join("store")).unwrap();
+        for compression in [Compression::Gzip(6), Compression::Zstd(3), Compression::None] {
+            let table = dir.path().join(format!("frames-{compression}"));
+            write(&store, &files(None, None), compression, Some(&table));
+            let heads = files(Some((200, 70_000)), None);
+            let (taken, alone) = (write(&store, &heads, compression, Some(&table)), write(&store, &heads, compression, None));
+            assert_eq!(taken, alone, "{compression}");
+            assert_eq!(table.exists(), compression != Compression::None);
+            // the frames are those of the blob, each to be opened alone
+            let blob = std::fs::read(store.blob_path(&taken.descriptor.digest)).unwrap();
+            let mut raw = Vec::new();
+            decompressor(&blob[..]).read_to_end(&mut raw).unwrap();
+            assert_eq!(Digest::of(&raw), taken.diff_id);
+        }
+    }
+
+    #[test]
+    fn a_table_of_another_blob_does_no_harm() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Layout::create(dir.path().join("store")).unwrap();
+        let (table, gzip) = (dir.path().join("frames"), Compression::Gzip(1));
+        let layer = write(&store, &files(None, None), gzip, Some(&table));
+        let before = std::fs::read(&table).unwrap();
+        for damage in [before.len() - 3, 120, 90, 3] {
+            let mut damaged = before.clone();
+            damaged[damage] ^= 1;
+            std::fs::write(&table, &damaged).unwrap();
+            assert_eq!(write(&store, &files(None, None), gzip, Some(&table)), layer, "byte {damage}");
+            assert_eq!(std::fs::read(&table).unwrap(), before, "written anew");
+        }
+        // the blob itself rotted, in the middle
+        let path = store.blob_path(&layer.descriptor.digest);
+        let mut blob = std::fs::read(&path).unwrap();
+        let middle = blob.len() / 2;
+        blob[middle] ^= 1;
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, blob).unwrap();
+        assert_eq!(write(&store, &files(None, None), gzip, Some(&table)), layer);
     }
 }

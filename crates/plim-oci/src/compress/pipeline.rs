@@ -1,7 +1,8 @@
 //! Bytes in, compressed blob out: chunks are compressed on all cores and written in order.
 //!
 //! Every chunk becomes a gzip member or a zstd frame of its own, so the bytes depend on the content and the
-//! level alone, never on the number of threads or their luck. At most a few chunks a core are in memory.
+//! level alone, never on the number of threads or their luck. At most a few chunks a core are in memory. A chunk that an
+//! earlier blob has is taken from there.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -12,6 +13,7 @@ use crate::layout::BlobWriter;
 use crate::{Digest, Hasher};
 
 use super::Compression;
+use super::frames::{self, Frame, Known};
 
 /// Bytes of a gzip member: the loss in size against one stream is below 1 %.
 const GZIP_CHUNK: usize = 1 << 20;
@@ -35,6 +37,8 @@ pub(super) struct Pipeline {
     by_hand: bool,
     /// Chunks that were handed on.
     passed: usize,
+    /// Prints of chunks are taken; the frames that are known.
+    keep: Option<Arc<Option<Known>>>,
 }
 
 /// What came out.
@@ -42,6 +46,8 @@ pub(super) struct Output {
     pub(super) blob: BlobWriter,
     pub(super) diff_id: Digest,
     pub(super) size: u64,
+    /// What the blob consists of, if that was of interest and there is more than one chunk.
+    pub(super) frames: Vec<Frame>,
 }
 
 /// What came out, with room for more at its end.
@@ -63,7 +69,7 @@ impl Tail {
     pub(super) fn chunk(&mut self, raw: &[u8]) -> io::Result<()> {
         self.size += raw.len() as u64;
         let compressed = Compressor::new(self.compression)?.compress(raw)?;
-        self.sink.take(raw, Some(&compressed))
+        self.sink.take(raw, Some(&compressed), None)
     }
 
     /// Adds bytes to the blob that are nothing when it is decompressed.
@@ -78,7 +84,7 @@ impl Tail {
             Some(hasher) => hasher.finish(),
             None => self.sink.blob.digest(),
         };
-        Ok(Output { blob: self.sink.blob, diff_id, size: self.size })
+        Ok(Output { blob: self.sink.blob, diff_id, size: self.size, frames: self.sink.frames })
     }
 }
 
@@ -97,10 +103,13 @@ struct Sink {
     diff_id: Option<Hasher>,
     /// Where the chunks begin in the blob, if that is of interest.
     starts: Option<Vec<u64>>,
+    /// What the blob consists of, where that is asked.
+    frames: Vec<Frame>,
 }
 
 impl Sink {
-    fn take(&mut self, raw: &[u8], compressed: Option<&[u8]>) -> io::Result<()> {
+    fn take(&mut self, raw: &[u8], compressed: Option<&[u8]>, frame: Option<Frame>) -> io::Result<()> {
+        self.frames.extend(frame);
         if let Some(starts) = &mut self.starts {
             starts.push(self.blob.size());
         }
@@ -114,12 +123,19 @@ impl Sink {
 /// A chunk, and where its compressed form will arrive.
 struct Ticket {
     raw: Arc<Vec<u8>>,
-    compressed: Receiver<io::Result<Vec<u8>>>,
+    compressed: Receiver<io::Result<Compressed>>,
+}
+
+/// What became of a chunk.
+struct Compressed {
+    bytes: Vec<u8>,
+    /// What it is to those who look for it later, where that is asked.
+    frame: Option<Frame>,
 }
 
 struct Job {
     raw: Arc<Vec<u8>>,
-    answer: Sender<io::Result<Vec<u8>>>,
+    answer: Sender<io::Result<Compressed>>,
 }
 
 struct Running {
@@ -132,12 +148,12 @@ struct Running {
 impl Pipeline {
     pub(super) fn new(blob: BlobWriter, compression: Compression) -> Self {
         let diff_id = (compression != Compression::None).then(Hasher::new);
-        Self::of(Sink { blob, diff_id, starts: None }, compression)
+        Self::of(Sink { blob, diff_id, starts: None, frames: Vec::new() }, compression)
     }
 
     /// Returns a pipeline of gzip members that end where the caller says.
     pub(super) fn by_hand(blob: BlobWriter, level: u8) -> Self {
-        let sink = Sink { blob, diff_id: Some(Hasher::new()), starts: Some(Vec::new()) };
+        let sink = Sink { blob, diff_id: Some(Hasher::new()), starts: Some(Vec::new()), frames: Vec::new() };
         let mut pipeline = Self::of(sink, Compression::Gzip(level));
         pipeline.by_hand = true;
         pipeline
@@ -152,7 +168,18 @@ impl Pipeline {
             threads: std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS),
             by_hand: false,
             passed: 0,
+            keep: None,
         }
+    }
+
+    /// Takes chunks from an earlier blob where it has them, and says at the end what this one consists of.
+    pub(super) fn keep_frames(&mut self, known: Option<Known>) {
+        self.keep = Some(Arc::new(known));
+    }
+
+    /// Returns how many bytes chunks should have on average that end where the caller says.
+    pub(super) fn mean(&self) -> usize {
+        self.chunk_size() / 2
     }
 
     /// Ends the current chunk, unless it is empty, and returns the number of the next one.
@@ -183,9 +210,9 @@ impl Pipeline {
         let mut sink = match stage {
             Stage::Small(mut sink) => {
                 match self.compression {
-                    Compression::None => sink.take(&rest, None)?,
+                    Compression::None => sink.take(&rest, None, None)?,
                     // also of nothing: an empty file is no gzip stream
-                    _ => sink.take(&rest, Some(&Compressor::new(self.compression)?.compress(&rest)?))?,
+                    _ => sink.take(&rest, Some(&Compressor::new(self.compression)?.compress(&rest)?), None)?,
                 }
                 *sink
             }
@@ -210,10 +237,12 @@ impl Pipeline {
         let raw = std::mem::replace(&mut self.chunk, next);
         self.passed += 1;
         if let (Stage::Small(sink), Compression::None) = (&mut self.stage, self.compression) {
-            return sink.take(&raw, None);
+            return sink.take(&raw, None, None);
         }
         self.stage = match std::mem::replace(&mut self.stage, Stage::Failed) {
-            Stage::Small(sink) => Stage::Running(Running::start(*sink, self.compression, self.threads)?),
+            Stage::Small(sink) => {
+                Stage::Running(Running::start(*sink, self.compression, self.threads, self.keep.as_ref())?)
+            }
             other => other,
         };
         let Stage::Running(running) = &self.stage else { return Err(gone()) };
@@ -253,7 +282,12 @@ impl Write for Pipeline {
 }
 
 impl Running {
-    fn start(mut sink: Sink, compression: Compression, threads: usize) -> io::Result<Self> {
+    fn start(
+        mut sink: Sink,
+        compression: Compression,
+        threads: usize,
+        keep: Option<&Arc<Option<Known>>>,
+    ) -> io::Result<Self> {
         let (jobs, waiting) = channel::<Job>();
         // the tickets bound the memory: a chunk lives until its ticket is taken
         let (tickets, in_order) = sync_channel::<Ticket>(threads + 2);
@@ -262,6 +296,7 @@ impl Running {
         for _ in 0..threads {
             let waiting = Arc::clone(&waiting);
             let mut compressor = Compressor::new(compression)?;
+            let keep = keep.cloned();
             workers.push(std::thread::Builder::new().name("compress".to_owned()).spawn(move || {
                 loop {
                     let job = match waiting.lock() {
@@ -270,14 +305,14 @@ impl Running {
                     };
                     let Ok(job) = job else { return };
                     // nobody listens any more when writing failed
-                    let _ = job.answer.send(compressor.compress(&job.raw));
+                    let _ = job.answer.send(one_chunk(&mut compressor, &job.raw, keep.as_deref()));
                 }
             })?);
         }
         let sink = std::thread::Builder::new().name("write-layer".to_owned()).spawn(move || {
             for ticket in in_order {
                 let compressed = ticket.compressed.recv().map_err(|_| gone())??;
-                sink.take(&ticket.raw, Some(&compressed))?;
+                sink.take(&ticket.raw, Some(&compressed.bytes), compressed.frame)?;
             }
             Ok(sink)
         })?;
@@ -299,6 +334,18 @@ impl Running {
         }
         sink
     }
+}
+
+/// Compresses a chunk, or takes it from an earlier blob.
+fn one_chunk(compressor: &mut Compressor, raw: &[u8], keep: Option<&Option<Known>>) -> io::Result<Compressed> {
+    let Some(known) = keep else { return Ok(Compressed { bytes: compressor.compress(raw)?, frame: None }) };
+    let print = frames::print(raw);
+    let bytes = match known.as_ref().and_then(|known| known.get(&print)) {
+        Some(bytes) => bytes,
+        None => compressor.compress(raw)?,
+    };
+    let frame = Some(Frame::new(print, &bytes)?);
+    Ok(Compressed { bytes, frame })
 }
 
 fn gone() -> io::Error {

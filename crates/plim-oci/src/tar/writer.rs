@@ -23,6 +23,11 @@ impl<W: Write> TarWriter<W> {
         Self { inner, buffer: vec![0; 128 << 10] }
     }
 
+    /// Returns what is written to.
+    pub(crate) fn inner(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
     /// Writes an entry. Of `content` exactly `head.size` bytes are read; fewer are an error, as of a file
     /// that shrinks while it is read. Only files have content.
     pub fn entry(&mut self, head: &EntryHead, content: &mut dyn Read) -> io::Result<()> {
