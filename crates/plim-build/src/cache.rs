@@ -94,6 +94,12 @@ impl StepCache {
     }
 }
 
+/// Removes the notes about frames of layers that are of no more use, and those that a process left half written.
+pub(crate) fn prune_frames(cache: &Path, of_use: &dyn Fn(&Path) -> bool) -> io::Result<()> {
+    let tables = entries(&cache.join(explain::FRAMES))?;
+    tables.iter().filter(|table| !of_use(table)).try_for_each(fs::remove_file)
+}
+
 /// What answers a key: the first line of a record, and the further lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Answer {

@@ -19,7 +19,7 @@ use crate::git::{self, Access, Checkout, Repository};
 use crate::graph::{Origin, Step};
 use crate::request::NamedContext;
 use crate::shared::Shared;
-use crate::snapshot::{Chain, View};
+use crate::snapshot::{Chain, LayerOptions, View};
 use crate::stack::Stack;
 use crate::stage::{Building, FilesystemStep, Inputs};
 use crate::travel::PortableInput;
@@ -302,10 +302,18 @@ impl Transfer {
             Some((selection, contents)) => selection.prints(contents, op.parents),
             None => Vec::new(),
         };
+        let created_by = history::marked(&self.row);
+        let compression = shared.request.compression;
+        let options = LayerOptions {
+            epoch: building.epoch,
+            compression,
+            created_by: created_by.clone(),
+            frames: Some(shared.journal.frames(&building.place(number), compression)),
+        };
         let step_work = FilesystemStep {
             number,
             title: self.row.clone(),
-            created_by: history::marked(&self.row),
+            created_by,
             op: describe(op, linked)?,
             inputs,
             files: Some(&files),
@@ -316,6 +324,14 @@ impl Transfer {
                 let Some((selection, _)) = selection.as_ref() else { return Ok(()) };
                 files::apply(selection, op, &below, &draft.fs).map(|_| ()).map_err(&failed)
             },
+            write: Some(&mut || {
+                let below = if linked { View::new(&Chain::scratch()) } else { stack.view(shared)? };
+                let selection = selection.borrow();
+                let (selection, _) = selection.as_ref().ok_or(BuildError::Cancelled)?;
+                let (store, observer) = (&shared.state.store, shared.observers.observe());
+                files::write_layer(selection, op, &below, store, &options, Some(observer), shared.events)
+                    .map_err(&failed)
+            }),
         };
         building.filesystem_step(step, step_work)
     }

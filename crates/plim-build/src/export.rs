@@ -121,13 +121,22 @@ pub(crate) fn layer(
         (Some(layer), _) => layer,
         (None, Some(remote)) if remote.compression == compression => {
             remote.fetch(store, &shared.cache, shared.observers.observe(), shared.events)?;
+            // later builds have it without asking the cache that it came from
+            shared
+                .snapshots
+                .keep_beside(&step.snapshot, &|dir| LayerRecord::save(dir, compression, epoch, &remote.layer))
+                .map_err(|source| BuildError::layers(format!("keep the layer of {}", step.created_by), source))?;
             remote.layer.clone()
         }
         _ => {
             let below = if step.linked { Chain::scratch() } else { stack.chain_below(index, shared)? };
-            let chain = stack.chain_below(index + 1, shared)?;
-            let fs = chain.lower.first().cloned().unwrap_or_else(|| dir.join("fs"));
-            let options = LayerOptions { epoch, compression, created_by: step.created_by.clone() };
+            // what is below a linked step need not be here
+            let fs = match shared.snapshots.get(&step.snapshot) {
+                Some(fs) => fs,
+                None => stack.chain_below(index + 1, shared)?.lower.swap_remove(0),
+            };
+            let frames = Some(shared.journal.frames(&step.place, compression));
+            let options = LayerOptions { epoch, compression, created_by: step.created_by.clone(), frames };
             let observer = shared.observers.observe();
             let layer = layer_from_dir(&fs, &View::new(&below), store, &options, Some(observer), shared.events)
                 .map_err(|source| BuildError::layers(format!("write the layer of {}", step.created_by), source))?;

@@ -80,6 +80,7 @@ pub(crate) fn workdir(building: &mut Building<'_>, number: usize, step: &Step, p
             let path: &BStr = path.as_bytes().as_bstr();
             snapshot_dir(&view, draft, path, owner, epoch).map_err(&failed)
         },
+        write: None,
     };
     building.filesystem_step(step, work)
 }

@@ -71,6 +71,7 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
         },
         files: None,
         linked: false,
+        write: None,
         execute: &mut |draft, task| {
             let ground = Ground::prepare(stack.chain(shared)?, &mut copy, shared)?;
             let mut spec = Spec::new(ground.root(draft)?);

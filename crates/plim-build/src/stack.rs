@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use plim_oci::{Digest, Events, Layer, Layout};
 
 use crate::base::Base;
-use crate::cache::Op;
+use crate::cache::{LayerRecord, Op};
 use crate::error::BuildError;
 use crate::graph::Plan;
 use crate::shared::Shared;
@@ -34,6 +34,8 @@ pub(crate) struct StackLayer {
     pub(crate) epoch: i64,
     /// It was made by this build, not found.
     pub(crate) fresh: bool,
+    /// What step of the Dockerfile it was, for the notes about it.
+    pub(crate) place: String,
     /// Where its files can be had from, if they need not be here.
     pub(crate) remote: Option<Arc<Remote>>,
 }
@@ -124,7 +126,15 @@ impl Stack {
                     let below = if layer.linked { &scratch } else { &chain };
                     remote.unpack(&layer.snapshot, below, layer.epoch, snapshots, store, events)?
                 }
-                (None, None) => return Err(vanished(&layer.snapshot)),
+                (None, None) => {
+                    let written = LayerRecord::find(&snapshots.dir_of(&layer.snapshot), layer.epoch, store)
+                        .ok_or_else(|| vanished(&layer.snapshot))?;
+                    let scratch = Chain::scratch();
+                    let below = if layer.linked { &scratch } else { &chain };
+                    snapshots
+                        .unpack_layer(&written, &layer.snapshot, below, store, events)
+                        .map_err(|source| BuildError::layers(format!("unpack {}", layer.created_by), source))?
+                }
             };
             chain = chain.push(layer.snapshot.clone(), dir);
         }
@@ -209,6 +219,7 @@ mod tests {
             created_by: String::new(),
             epoch: 0,
             fresh: true,
+            place: name.to_owned(),
             remote: None,
         }
     }

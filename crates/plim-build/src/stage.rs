@@ -72,6 +72,8 @@ pub(crate) struct Building<'a> {
     pub(crate) exported: bool,
     /// The files that a RUN worked on, where that is a copy.
     pub(crate) copy: Option<WorkingCopy>,
+    /// The last step that leaves files, where the build needs nothing of the stage but its image: nobody looks at the files.
+    pub(crate) last_on_files: Option<usize>,
     root: Option<(String, Arc<Base>)>,
     outcomes: Vec<StepOutcome>,
     counter: (usize, usize),
@@ -90,10 +92,12 @@ pub(crate) fn build(shared: &Shared<'_>, index: usize, results: &Results) -> Res
 impl<'a> Building<'a> {
     fn start(shared: &'a Shared<'a>, index: usize, results: &'a Results) -> Result<Self, BuildError> {
         let stage = &shared.plan.stages[index];
-        let touches_files = |step: &&Step| {
+        let touches_files = |step: &Step| {
             matches!(step.instruction.keyword(), Some(Keyword::Run | Keyword::Copy | Keyword::Add | Keyword::Workdir))
         };
-        let total = stage.steps.iter().filter(touches_files).count();
+        let total = stage.steps.iter().filter(|step| touches_files(step)).count();
+        // no stage can stand on the target
+        let last_on_files = stage.steps.iter().rposition(touches_files).filter(|_| index == shared.plan.target);
         let mut building = Self {
             shared,
             stage,
@@ -105,6 +109,7 @@ impl<'a> Building<'a> {
             command_given: false,
             exported: shared.plan.exported.contains(&index),
             copy: None,
+            last_on_files,
             root: None,
             outcomes: Vec::new(),
             counter: (0, total),

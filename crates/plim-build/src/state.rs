@@ -1,11 +1,12 @@
 //! Where a build keeps things between runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use plim_oci::Digest;
+use plim_oci::compress::blob_of_frames;
 use plim_oci::layout::Layout;
 
-use crate::cache::StepCache;
+use crate::cache::{StepCache, prune_frames};
 use crate::error::BuildError;
 use crate::snapshot::Snapshots;
 
@@ -44,6 +45,9 @@ impl State {
             all.any(|dir| dir.join(snapshot.hex()).exists())
         };
         let blob = |blob: &Digest| self.store.size_of(blob).is_ok_and(|size| size.is_some());
-        StepCache::new(&self.cache).prune(&known, &blob).map_err(|error| BuildError::io("prune the step cache", error))
+        let failed = |error| BuildError::io("prune the step cache", error);
+        StepCache::new(&self.cache).prune(&known, &blob).map_err(failed)?;
+        let frames = |table: &Path| blob_of_frames(table).is_some_and(|digest| blob(&digest));
+        prune_frames(&self.cache, &frames).map_err(failed)
     }
 }

@@ -202,6 +202,7 @@ fn root_fs(workspace: &Workspace, dir: &Utf8Path, events: &dyn Events) -> Result
         epoch: workspace.host.now.as_second(),
         compression: Compression::Gzip(1),
         created_by: format!("rootfs:{dir}"),
+        frames: None,
     };
     let observer = Some(workspace.indexes.observe());
     let lower = View::new(&Chain::scratch());

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use plim_oci::Digest;
+use plim_oci::{Compression, Digest};
 use serde::{Deserialize, Serialize};
 
 use super::listing::Listing;
@@ -27,10 +27,14 @@ impl From<&Key> for StepNote {
     }
 }
 
+/// The directory of the notes about frames, below that of the cache.
+pub(crate) const FRAMES: &str = "frames";
+
 /// The notes of the last build of one Dockerfile over one context, and those of this build.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
+    frames: PathBuf,
     before: BTreeMap<String, StepNote>,
     now: Mutex<BTreeMap<String, StepNote>>,
 }
@@ -42,7 +46,7 @@ impl Journal {
         op.field("context", context.as_os_str().as_encoded_bytes()).field("dockerfile", dockerfile);
         let path = cache.join("journal").join(format!("{}.json", op.finish().hex()));
         let before = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        Self { path, before, now: Mutex::default() }
+        Self { path, frames: cache.join(FRAMES), before, now: Mutex::default() }
     }
 
     /// Notes which files a step took, unless that is known; `files` lists them.
@@ -56,6 +60,14 @@ impl Journal {
         if let Err(error) = Listing::new(input.clone(), files()).save(&path) {
             tracing::debug!(%error, place, "the files of a step are not noted");
         }
+    }
+
+    /// Returns where the frames of the layers are noted that the step at `place` makes of this project.
+    pub(crate) fn frames(&self, place: &str, compression: Compression) -> PathBuf {
+        let mut op = super::Op::new("frames");
+        op.field("project", self.path.as_os_str().as_encoded_bytes()).field("place", place);
+        op.field("compression", compression.to_string());
+        self.frames.join(op.finish().hex())
     }
 
     /// Notes a step of this build; `place` names it (`builder/3`).

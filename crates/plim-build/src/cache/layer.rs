@@ -32,21 +32,30 @@ impl LayerRecord {
         Ok(Some(Layer { descriptor: record.descriptor, diff_id: record.diff_id, created_by: None }))
     }
 
+    /// Returns a layer noted in a snapshot's directory, with whatever compression, whose blob is in the store.
+    pub(crate) fn find(dir: &Path, epoch: i64, store: &Layout) -> Option<Layer> {
+        Self::all(dir, epoch)
+            .find(|record| store.exists(&record.descriptor).unwrap_or(false))
+            .map(|record| Layer { descriptor: record.descriptor, diff_id: record.diff_id, created_by: None })
+    }
+
     /// Returns the digest of the uncompressed layer noted in a snapshot's directory, with whatever compression; its blob
     /// need not be there.
     pub(crate) fn diff_id(dir: &Path, epoch: i64) -> Option<Digest> {
+        Self::all(dir, epoch).map(|record| record.diff_id).next()
+    }
+
+    /// Returns the records of an epoch that can be read.
+    fn all(dir: &Path, epoch: i64) -> impl Iterator<Item = Self> {
         let end = format!("-{epoch}.json");
-        let records = fs::read_dir(dir).ok()?.flatten().filter(|entry| {
+        let records = fs::read_dir(dir).into_iter().flatten().flatten().filter(move |entry| {
             let name = entry.file_name();
             // `layer-gzip6--5.json` has the epoch -5
             name.to_str()
                 .and_then(|name| name.strip_prefix("layer-")?.split_once('-'))
                 .is_some_and(|(_, rest)| format!("-{rest}") == end)
         });
-        records
-            .filter_map(|entry| serde_json::from_slice::<Self>(&fs::read(entry.path()).ok()?).ok())
-            .map(|record| record.diff_id)
-            .next()
+        records.filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok())
     }
 
     /// Notes a layer in a snapshot's directory.

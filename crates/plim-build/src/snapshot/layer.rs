@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bstr::{BStr, BString, ByteSlice};
 use plim_oci::compress::{Compression, LayerWriter};
@@ -31,6 +31,8 @@ pub struct LayerOptions {
     pub compression: Compression,
     /// The history row that made it.
     pub created_by: String,
+    /// Where the frames of the layer that was last made in the same place are noted, to take over those that are the same.
+    pub frames: Option<PathBuf>,
 }
 
 /// Writes the difference that a diff directory makes to `lower`, the tree below it, as a layer.
@@ -110,7 +112,7 @@ impl<'a> LayerSink<'a> {
         options: &LayerOptions,
         observer: Option<Box<dyn LayerObserver>>,
     ) -> Result<Self, FilesError> {
-        let writer = LayerWriter::new(store, options.compression, observer)?;
+        let writer = LayerWriter::new(store, options.compression, observer)?.with_frames(options.frames.clone());
         Ok(Self { out: writer, lower, epoch: options.epoch, unchanged: Vec::new() })
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -63,9 +63,29 @@ impl Snapshots {
         if !diff.is_dir() {
             return None;
         }
-        // the time of last use orders snapshots for pruning; without it the snapshot is as good
-        let _ = fs::File::open(&dir).and_then(|dir| dir.set_modified(SystemTime::now()));
+        touch(&dir);
         Some(diff)
+    }
+
+    /// Notes that what is kept under a key was used.
+    pub(crate) fn touch(&self, key: &Digest) {
+        touch(&self.dir_of(key));
+    }
+
+    /// Writes notes into the directory of a key, which is made where there is none: a result of which only the notes are
+    /// kept has no diff directory. A snapshot with its files may be put there later.
+    pub(crate) fn keep_beside(&self, key: &Digest, write: &dyn Fn(&Path) -> io::Result<()>) -> Result<(), FilesError> {
+        let dir = self.dir_of(key);
+        let kept = || {
+            // nobody prunes meanwhile
+            let _store = lock::lock_shared(&self.lock_path())?;
+            self.forget_dangling(&dir)?;
+            match fs::DirBuilder::new().mode(0o755).create(&dir) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => write(&dir),
+            }
+        };
+        kept().map_err(|source| FilesError::io("write", &dir, source))
     }
 
     /// Starts a snapshot: a diff directory with mode 0755 and a work directory.
@@ -84,6 +104,12 @@ impl Snapshots {
             Err(error) if target.join("fs").is_dir() => {
                 tracing::debug!(%error, key = key.as_str(), "the snapshot is there already");
             }
+            // only notes are there: the files join them
+            Err(_) if target.is_dir() => match fs::rename(&draft.fs, target.join("fs")) {
+                Ok(()) => drop(fs::remove_file(target.join(SIZE))),
+                Err(_) if target.join("fs").is_dir() => {}
+                Err(source) => return Err(FilesError::io("write", &target, source)),
+            },
             Err(source) => return Err(FilesError::io("write", &target, source)),
         }
         // after the rename the draft's own name is free, so its drop finds nothing to remove
@@ -223,6 +249,11 @@ impl Drop for Draft {
         }
         let _ = fs::remove_file(alive_path(&self.dir));
     }
+}
+
+/// Notes that a snapshot was used: that orders snapshots for pruning; without the note it is as good.
+fn touch(dir: &Path) {
+    let _ = fs::File::open(dir).and_then(|dir| dir.set_modified(SystemTime::now()));
 }
 
 /// The lock lies beside the draft, not in it, so that it does not move along with a commit.

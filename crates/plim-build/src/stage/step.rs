@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use std::sync::Arc;
 
-use plim_oci::{Digest, TaskId};
+use plim_oci::{Digest, Layer, TaskId};
 
 use super::Building;
-use crate::cache::{Answer, FilePrint, Key, Op};
+use crate::cache::{Answer, FilePrint, Key, LayerRecord, Op};
 use crate::error::BuildError;
 use crate::export;
 use crate::graph::Step;
@@ -50,6 +50,9 @@ pub(crate) struct FilesystemStep<'f> {
     pub(crate) linked: bool,
     /// Does it: writes changes into the draft.
     pub(crate) execute: &'f mut dyn FnMut(&Draft, TaskId) -> Result<(), BuildError>,
+    /// Does it without making any files: writes the layer of an image straight away, the same that would be made of the
+    /// files. None where the step cannot do that, or where somebody needs the files.
+    pub(crate) write: Option<&'f mut dyn FnMut() -> Result<Layer, BuildError>>,
 }
 
 /// What became of a step; its layer is not known yet.
@@ -93,7 +96,7 @@ impl Building<'_> {
         };
         let events = self.shared.events;
         let task = events.start(&title, None);
-        let place = format!("{}/{}", self.stage.label, work.number);
+        let place = self.place(work.number);
         let (settled, recipe) = match self.settle(&mut work, &place, task) {
             Ok(settled) => settled,
             Err(error) => {
@@ -143,6 +146,7 @@ impl Building<'_> {
             created_by: work.created_by.clone(),
             epoch: self.epoch,
             fresh,
+            place,
             remote: settled.remote,
         });
         self.add_history(work.created_by, true);
@@ -150,6 +154,11 @@ impl Building<'_> {
             self.shared.layers.prepare(&self.stack, compression);
         }
         Ok(())
+    }
+
+    /// Names a step, for the notes about it.
+    pub(crate) fn place(&self, number: usize) -> String {
+        format!("{}/{number}", self.stage.label)
     }
 
     fn settle(
@@ -165,6 +174,7 @@ impl Building<'_> {
         let written = |error| BuildError::io("write the step cache", error);
         let mut recipe =
             Recipe { op: work.op.clone(), linked: work.linked, epoch: self.epoch, sources: Vec::new(), content: None };
+        let makes_files = self.makes_files_of_layers(work);
         let (key, definition) = match &mut work.inputs {
             Inputs::Content(inputs) => {
                 recipe.sources = inputs.iter().map(|(_, digest)| PortableInput::Content(digest.clone())).collect();
@@ -173,7 +183,9 @@ impl Building<'_> {
             Inputs::Definition { local, sources, look } => {
                 recipe.sources = std::mem::take(sources);
                 let definition = definition_of(&key_of(std::mem::take(local)));
-                if let Some(answer) = self.known(&definition) {
+                if let Some((answer, form)) = self.known(&definition)
+                    && (form == Form::Files || !makes_files)
+                {
                     recipe.content = Some(answer.inputs).filter(|inputs| !inputs.is_empty());
                     return Ok((Settled::found(answer.snapshot, None), recipe));
                 }
@@ -193,7 +205,10 @@ impl Building<'_> {
         };
         let inputs: Vec<Digest> = key.inputs.iter().map(|(_, digest)| digest.clone()).collect();
         let digest = key.digest();
-        let settled = if let Some(answer) = self.known(&digest) {
+        let settled = if let Some((answer, form)) = self.known(&digest) {
+            if form == Form::Layer && makes_files {
+                self.make_files(&digest, &answer.snapshot, work, task)?;
+            }
             Settled::found(answer.snapshot, None)
         } else if let Some((snapshot, found)) = self.imported(&recipe, Some(&inputs), parent.as_ref()) {
             shared.cache.put(&digest, &snapshot.clone().into()).map_err(written)?;
@@ -249,7 +264,9 @@ impl Building<'_> {
         let shared = self.shared;
         let written = |error| BuildError::io("write the step cache", error);
         let _lock = shared.cache.lock(digest).map_err(written)?;
-        if let Some(answer) = self.known(digest) {
+        if let Some((answer, form)) = self.known(digest)
+            && (form == Form::Files || !self.makes_files_of_layers(work))
+        {
             return Ok(Settled::found(answer.snapshot, None));
         }
         let miss = match shared.nonce_of(self.stage) {
@@ -261,19 +278,56 @@ impl Building<'_> {
         Ok(Settled { snapshot, remote: None, miss: Some(miss) })
     }
 
-    /// Returns what answers a key, if its snapshot is still there and the cache may be used.
-    fn known(&self, key: &Digest) -> Option<Answer> {
-        if self.shared.nonce_of(self.stage).is_some() {
+    /// Returns what answers a key and what there is of it, if there is anything and the cache may be used.
+    fn known(&self, key: &Digest) -> Option<(Answer, Form)> {
+        let shared = self.shared;
+        if shared.nonce_of(self.stage).is_some() {
             return None;
         }
-        self.shared.cache.get(key).filter(|answer| self.shared.snapshots.get(&answer.snapshot).is_some())
+        let answer = shared.cache.get(key)?;
+        if shared.snapshots.get(&answer.snapshot).is_some() {
+            return Some((answer, Form::Files));
+        }
+        let dir = shared.snapshots.dir_of(&answer.snapshot);
+        LayerRecord::find(&dir, self.epoch, &shared.state.store)?;
+        shared.snapshots.touch(&answer.snapshot);
+        Some((answer, Form::Layer))
+    }
+
+    /// Says whether a step of which only the layer is there must make its files: where later steps work on them they are
+    /// to be the same, to the times that a layer does not keep, as where no earlier build left anything. Only a step that
+    /// writes layers straight away can; all others get them from the layer when somebody needs them.
+    fn makes_files_of_layers(&self, work: &FilesystemStep<'_>) -> bool {
+        work.write.is_some() && !self.is_last(work.number)
+    }
+
+    /// Says whether nothing in this build will look at the files that the step leaves.
+    fn is_last(&self, number: usize) -> bool {
+        self.last_on_files == Some(number)
+    }
+
+    /// Makes the files of a step of which the layer is there.
+    fn make_files(
+        &self,
+        key: &Digest,
+        snapshot: &Digest,
+        work: &mut FilesystemStep<'_>,
+        task: TaskId,
+    ) -> Result<(), BuildError> {
+        let snapshots = &self.shared.snapshots;
+        let _lock = self.shared.cache.lock(key).map_err(|error| BuildError::io("write the step cache", error))?;
+        if snapshots.get(snapshot).is_some() {
+            return Ok(());
+        }
+        let failed = |source| BuildError::layers(format!("keep the result of {}", work.title), source);
+        let draft = snapshots.begin().map_err(failed)?;
+        (work.execute)(&draft, task)?;
+        snapshots.commit(draft, snapshot).map(drop).map_err(failed)
     }
 
     fn execute(&self, key: &Digest, work: &mut FilesystemStep<'_>, task: TaskId) -> Result<Digest, BuildError> {
         let snapshots = &self.shared.snapshots;
         let failed = |source| BuildError::layers(format!("keep the result of {}", work.title), source);
-        let draft = snapshots.begin().map_err(failed)?;
-        (work.execute)(&draft, task)?;
         let snapshot = match self.shared.nonce_of(self.stage) {
             None => key.clone(),
             Some(nonce) => {
@@ -282,9 +336,28 @@ impl Building<'_> {
                 op.finish()
             }
         };
+        if let Some(write) = work.write.as_mut().filter(|_| self.is_last(work.number)) {
+            let layer = write()?;
+            let compression = self.shared.request.compression;
+            snapshots
+                .keep_beside(&snapshot, &|dir| LayerRecord::save(dir, compression, self.epoch, &layer))
+                .map_err(failed)?;
+            return Ok(snapshot);
+        }
+        let draft = snapshots.begin().map_err(failed)?;
+        (work.execute)(&draft, task)?;
         snapshots.commit(draft, &snapshot).map_err(failed)?;
         Ok(snapshot)
     }
+}
+
+/// What there is of a step's result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Its files, as a snapshot.
+    Files,
+    /// Only the layer that was written for it.
+    Layer,
 }
 
 /// Returns the key of a definition; no key of content is equal to it.

@@ -175,9 +175,9 @@ fn without_the_cache_all_is_done() {
 fn a_lost_blob_is_written_again() {
     let bench = Workbench::new();
     bench.file("a.txt", "a");
-    let first = bench.build("FROM scratch\nCOPY a.txt /\n");
+    let first = bench.build("FROM scratch\nCOPY a.txt /\nWORKDIR /x\n");
     let blob = bench.state().store.blob_path(&first.image.layers[0].descriptor.digest);
     std::fs::remove_file(&blob).unwrap();
-    let second = bench.build("FROM scratch\nCOPY a.txt /\n");
+    let second = bench.build("FROM scratch\nCOPY a.txt /\nWORKDIR /x\n");
     assert!(second.steps[0].cached && blob.exists());
 }

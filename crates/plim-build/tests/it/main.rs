@@ -6,6 +6,7 @@
 mod cache;
 mod chroot;
 mod config;
+mod direct;
 mod failures;
 mod late;
 mod steps;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     plim_sandbox::helper_main();
     let filters: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let all: Vec<Test> =
-        [cache::TESTS, config::TESTS, failures::TESTS, late::TESTS, steps::TESTS, chroot::TESTS, travel::TESTS]
+        [cache::TESTS, config::TESTS, direct::TESTS, failures::TESTS, late::TESTS, steps::TESTS, chroot::TESTS, travel::TESTS]
             .concat();
     let chosen = all.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
     if std::env::args().any(|arg| arg == "--list") {

@@ -86,6 +86,7 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
             epoch: level.epoch().map_err(|error| Failure::from_error(&error).maybe_hint(error.hint()))?,
             compression: compression(level.recipe().kind),
             created_by: level.created_by(),
+            frames: None,
         };
         let (pending, promise) = Pending::new();
         workspace.bases.begin(key, &pending);
