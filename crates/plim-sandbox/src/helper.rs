@@ -13,6 +13,7 @@ mod place;
 mod privileges;
 pub(crate) mod probing;
 pub(crate) mod processes;
+mod runtime;
 mod seccomp;
 mod setup;
 mod sources;
@@ -95,6 +96,9 @@ fn supervise(mut spec: Spec, control: &mut UnixStream, null: &File) -> Result<Ex
     }
     let mut watch = Watch::new(child, File::from(told));
     let exit = watch.until_end(control, &child_events);
+    if spec.runtime.is_some() {
+        runtime::clean(&spec.root);
+    }
     grounds.clean(&watch.trace);
     watch.judge(exit?)
 }

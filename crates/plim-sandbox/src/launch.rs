@@ -137,7 +137,13 @@ pub(crate) fn check(spec: &Spec) -> Result<(), Fault> {
             return invalid("a mount cannot replace the root directory");
         }
     }
+    if spec.runtime.as_ref().is_some_and(|runtime| !runtime.is_absolute()) {
+        return invalid("the path of the runtime is not absolute");
+    }
     if spec.isolation == Isolation::Chroot {
+        if spec.runtime.is_some() {
+            return invalid("another runtime needs namespaces");
+        }
         if !matches!(spec.root, RootFs::Dir(_)) {
             return invalid("without namespaces a root file system must be one directory");
         }

@@ -47,6 +47,10 @@ pub struct Spec {
     pub create_cwd: bool,
     /// Sets `no_new_privs`, which switches off `sudo` and other set-user-ID programs.
     pub no_new_privs: bool,
+    /// The program of an OCI runtime that changes the root, drops rights and executes the command, in the place of plim;
+    /// absolute. Its own failures look like those of the command, with what it says on standard error. Not with
+    /// [`Isolation::Chroot`].
+    pub runtime: Option<PathBuf>,
 }
 
 impl Spec {
@@ -69,6 +73,7 @@ impl Spec {
             ulimits: Vec::new(),
             create_cwd: true,
             no_new_privs: false,
+            runtime: None,
         }
     }
 }

@@ -8,20 +8,37 @@ use super::account::Account;
 use crate::error::{Fault, Step};
 
 /// What containers have everywhere: enough for package managers, nothing that reaches the host.
-const KEPT: CapabilitySet = CapabilitySet::CHOWN
-    .union(CapabilitySet::DAC_OVERRIDE)
-    .union(CapabilitySet::FOWNER)
-    .union(CapabilitySet::FSETID)
-    .union(CapabilitySet::KILL)
-    .union(CapabilitySet::SETGID)
-    .union(CapabilitySet::SETUID)
-    .union(CapabilitySet::SETPCAP)
-    .union(CapabilitySet::NET_BIND_SERVICE)
-    .union(CapabilitySet::NET_RAW)
-    .union(CapabilitySet::SYS_CHROOT)
-    .union(CapabilitySet::MKNOD)
-    .union(CapabilitySet::AUDIT_WRITE)
-    .union(CapabilitySet::SETFCAP);
+const KEPT_BY_NAME: [(&str, CapabilitySet); 14] = [
+    ("CHOWN", CapabilitySet::CHOWN),
+    ("DAC_OVERRIDE", CapabilitySet::DAC_OVERRIDE),
+    ("FOWNER", CapabilitySet::FOWNER),
+    ("FSETID", CapabilitySet::FSETID),
+    ("KILL", CapabilitySet::KILL),
+    ("SETGID", CapabilitySet::SETGID),
+    ("SETUID", CapabilitySet::SETUID),
+    ("SETPCAP", CapabilitySet::SETPCAP),
+    ("NET_BIND_SERVICE", CapabilitySet::NET_BIND_SERVICE),
+    ("NET_RAW", CapabilitySet::NET_RAW),
+    ("SYS_CHROOT", CapabilitySet::SYS_CHROOT),
+    ("MKNOD", CapabilitySet::MKNOD),
+    ("AUDIT_WRITE", CapabilitySet::AUDIT_WRITE),
+    ("SETFCAP", CapabilitySet::SETFCAP),
+];
+
+/// The same as a set.
+const KEPT: CapabilitySet = {
+    let (mut set, mut at) = (CapabilitySet::empty(), 0);
+    while at < KEPT_BY_NAME.len() {
+        set = set.union(KEPT_BY_NAME[at].1);
+        at += 1;
+    }
+    set
+};
+
+/// The names of the capabilities that root in a container has, as other runtimes write them.
+pub(super) fn kept_names() -> Vec<String> {
+    KEPT_BY_NAME.iter().map(|(name, _)| format!("CAP_{name}")).collect()
+}
 
 /// What a process that is to become the command may do so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

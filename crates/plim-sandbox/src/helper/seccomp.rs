@@ -8,6 +8,7 @@ mod policy;
 mod program;
 
 use program::Filter;
+use serde_json::json;
 
 use crate::error::{Fault, Step};
 use crate::sys;
@@ -33,14 +34,14 @@ pub(super) fn install(skip_fsync: bool) -> Result<(), Fault> {
 fn filter(skip_fsync: bool) -> Filter {
     let mut native = program::Table::refusing(libc::EPERM);
     if skip_fsync {
-        native.pretend(&policy::SYNCING);
+        native.pretend(&numbers(&policy::SYNCING));
     }
     native.refuse_if_flags(libc::SYS_clone as u32, NAMESPACES, libc::EPERM);
     native.allow_values(libc::SYS_personality as u32, &PERSONALITIES);
     native.refuse_values(libc::SYS_socket as u32, &[(AF_VSOCK, libc::EPERM), (AF_ALG, libc::EAFNOSUPPORT)]);
-    native.allow(policy::ALLOWED);
-    native.allow(policy::ALLOWED_HERE);
-    native.allow(&policy::ALLOWED_RECENT);
+    for calls in [policy::ALLOWED, policy::ALLOWED_HERE, &policy::ALLOWED_RECENT] {
+        native.allow(&numbers(calls));
+    }
     native.unknown_from(policy::RECENT);
 
     let mut compatible = program::Table::allowing();
@@ -51,9 +52,48 @@ fn filter(skip_fsync: bool) -> Filter {
     compatible.allow_values(policy::compat::PERSONALITY, &PERSONALITIES);
     compatible.refuse_values(policy::compat::SOCKET, &[(AF_VSOCK, libc::EPERM), (AF_ALG, libc::EAFNOSUPPORT)]);
     compatible.refuse(&policy::compat::REFUSED);
-    compatible.allow(&policy::ALLOWED_RECENT);
+    compatible.allow(&numbers(&policy::ALLOWED_RECENT));
     compatible.unknown_from(policy::RECENT);
     Filter { native, compatible }
+}
+
+fn numbers(calls: &[policy::Call]) -> Vec<u32> {
+    calls.iter().map(|(_, number)| *number).collect()
+}
+
+/// Returns the same as a table of names, for runtimes that make their own filter of it (OCI runtime specification,
+/// "Seccomp"). Calls newer than the list give EPERM there, but for those whose absence programs know how to deal with.
+pub(super) fn table(skip_fsync: bool) -> serde_json::Value {
+    let names = |calls: &[&[policy::Call]]| -> Vec<&str> {
+        let skipped = |name: &&str| skip_fsync && policy::SYNCING.iter().any(|(known, _)| known == name);
+        calls.iter().copied().flatten().map(|(name, _)| *name).filter(|name| !skipped(name)).collect()
+    };
+    let allowed = names(&[policy::ALLOWED, policy::ALLOWED_HERE, &policy::ALLOWED_RECENT]);
+    let argument = |value: u64, op: &str| json!([{ "index": 0, "value": value, "op": op }]);
+    let mut calls = vec![
+        json!({ "names": allowed, "action": "SCMP_ACT_ALLOW" }),
+        json!({ "names": ["clone"], "action": "SCMP_ACT_ALLOW",
+            "args": [{ "index": 0, "value": NAMESPACES, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ" }] }),
+        json!({ "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": argument(u64::from(AF_ALG) - 1, "SCMP_CMP_LE") }),
+        json!({ "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": argument(u64::from(AF_ALG) + 1, "SCMP_CMP_EQ") }),
+        json!({ "names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": argument(u64::from(AF_VSOCK) + 1, "SCMP_CMP_GE") }),
+        json!({ "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": libc::ENOSYS }),
+    ];
+    for value in PERSONALITIES {
+        calls.push(json!({ "names": ["personality"], "action": "SCMP_ACT_ALLOW",
+            "args": argument(value.into(), "SCMP_CMP_EQ") }));
+    }
+    if skip_fsync {
+        let syncing: Vec<&str> = policy::SYNCING.iter().map(|(name, _)| *name).collect();
+        calls.push(json!({ "names": syncing, "action": "SCMP_ACT_ERRNO", "errnoRet": 0 }));
+    }
+    let architectures: &[&str] = if cfg!(target_arch = "x86_64") {
+        &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
+    } else {
+        &["SCMP_ARCH_AARCH64"]
+    };
+    json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": libc::EPERM, "architectures": architectures,
+        "syscalls": calls })
 }
 
 #[cfg(test)]

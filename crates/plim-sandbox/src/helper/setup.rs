@@ -15,7 +15,7 @@ use rustix::thread::UnshareFlags;
 use super::place::{Recorder, Tree};
 use super::sources::{Root, Sources};
 use super::workshop::{Workshop, open_dir};
-use super::{account, command, limits, mounts, overlay, privileges, seccomp, system};
+use super::{account, command, limits, mounts, overlay, privileges, runtime, seccomp, system};
 use crate::error::{Fault, Step};
 use crate::spec::{RootFs, Spec};
 use crate::stubs::{self, Grounds, Trace};
@@ -53,6 +53,16 @@ fn become_command(spec: &Spec, grounds: &Grounds, teller: &mut Teller) -> Result
     mounts::mount(spec, &sources, &tree, &mut workshop, teller)?;
     system::protect(&sources, &tree)?;
     teller.settle(&tree);
+    if let Some(runtime) = &spec.runtime {
+        let bundle = runtime::Bundle::new(spec, runtime, &tree, &mut workshop)?;
+        rustix::system::sethostname(spec.hostname.as_bytes()).step(|| "set the host name")?;
+        let _ = sys::leave_keyring();
+        limits::set(files, &[])?;
+        runtime::mount_proc()?;
+        runtime::prepare_process()?;
+        teller.tell(&Report::Executing);
+        return bundle.execute();
+    }
 
     enter(&tree, matches!(spec.root, RootFs::ReadOnly { .. }), spec.cwd.as_bstr(), spec.create_cwd)?;
     rustix::system::sethostname(spec.hostname.as_bytes()).step(|| "set the host name")?;
