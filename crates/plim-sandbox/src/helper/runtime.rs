@@ -3,7 +3,7 @@
 //! The root and all mounts are ready by now, as for a command that plim starts itself, so there is one place that
 //! knows how a step's files look, and nothing of them is left in the layer. What the runtime does is to change the root,
 //! drop rights, filter system calls and execute: those parts of the runtime specification (config.md, config-linux.md).
-//! It is process 1 of the namespace of process ids, with which everything ends that the command leaves.
+//! The runtime is process 1 of the namespace of process ids, and the command that of one inside it.
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::account::{self, Account};
 use super::place::{Tree, name_of};
 use super::workshop::{Workshop, open_dir};
-use super::{privileges, seccomp, setup};
+use super::{privileges, seccomp, setup, system};
 use crate::error::{Fault, ProgramFault, Step};
 use crate::idmap;
 use crate::spec::{RootFs, Spec};
@@ -177,11 +177,17 @@ fn config(spec: &Spec, root: &Path, account: &Account) -> Result<Value, Fault> {
             "noNewPrivileges": spec.no_new_privs,
         },
         "root": { "path": root.to_string_lossy(), "readonly": matches!(spec.root, RootFs::ReadOnly { .. }) },
-        // it is there already: a runtime makes devices unless it finds it mounted by its configuration
-        "mounts": [{ "destination": "/dev", "type": "bind", "source": dev.to_string_lossy(), "options": ["rbind", "nosuid", "nodev"] }],
+        "mounts": [
+            // it is there already: a runtime makes devices unless it finds it mounted by its configuration
+            { "destination": "/dev", "type": "bind", "source": dev.to_string_lossy(), "options": ["rbind", "nosuid", "nodev"] },
+            { "destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "nodev", "noexec"] },
+        ],
         "linux": {
             "resources": { "devices": devices() },
-            "namespaces": [{ "type": "mount" }],
+            // with the command everything ends that it leaves, and the runtime is not among what it sees
+            "namespaces": [{ "type": "mount" }, { "type": "pid" }],
+            "maskedPaths": system::MASKED,
+            "readonlyPaths": system::READ_ONLY,
             "seccomp": seccomp::table(spec.skip_fsync),
         },
     }))

@@ -15,7 +15,7 @@ use crate::spec::Spec;
 use crate::sys;
 
 /// Says too much about the host, or lets it be changed.
-const MASKED: [&str; 11] = [
+pub(super) const MASKED: [&str; 11] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -30,7 +30,7 @@ const MASKED: [&str; 11] = [
 ];
 
 /// May be read, but writing would change the host.
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub(super) const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The group `tty` of every distribution, which terminals belong to.
 const TTY_GROUP: u32 = 5;

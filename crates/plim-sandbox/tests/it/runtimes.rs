@@ -40,7 +40,7 @@ fn runtimes(fixture: &Fixture) -> Vec<PathBuf> {
 
 fn rights_are_the_same(fixture: &Fixture) {
     let script = "grep -E '^(Cap|NoNewPrivs|Seccomp:|Groups)' /proc/self/status; id; echo $HOME; pwd; cat /proc/1/comm
-        cat /proc/sys/kernel/hostname; ls /dev /proc/acpi; touch /proc/sys/kernel/x 2>&1; cat /etc/hosts
+        cat /proc/sys/kernel/hostname; ls /dev /proc/acpi; touch /proc/sys/kernel/x 2>&1; cat /etc/hosts; echo pid $$; ls -d /proc/[0-9]*; cat /proc/kcore /proc/keys
         umask; mount 2>&1; mknod /tmp/n b 8 0; mknod /tmp/k c 1 1; cat /tmp/n /tmp/k 2>&1 | grep -o ': [OP].*'; ls -A /; exit 3";
     for runtime in runtimes(fixture) {
         for user in ["", "app"] {
