@@ -40,6 +40,8 @@ pub struct Request {
     pub no_cache_stages: Vec<String>,
     /// What keeps RUN steps apart from the machine; no part of keys, because the results are the same.
     pub isolation: Isolation,
+    /// The OCI runtime that starts the commands of RUN, in the place of plim itself; no part of keys either.
+    pub runtime: Option<PathBuf>,
     /// The network of RUN steps that do not name one.
     pub network: Network,
     /// Steps that have to run get loopback only, whatever their network; those whose result is known are answered by it. No
@@ -92,6 +94,7 @@ impl Request {
             no_cache: false,
             no_cache_stages: Vec::new(),
             isolation: Isolation::Namespaces,
+            runtime: None,
             network: Network::Host,
             offline: false,
             ca_bundle: None,

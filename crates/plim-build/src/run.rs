@@ -76,6 +76,7 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
             let ground = Ground::prepare(stack.chain(shared)?, &mut copy, shared)?;
             let mut spec = Spec::new(ground.root(draft)?);
             spec.isolation = shared.request.isolation;
+            spec.runtime.clone_from(&shared.request.runtime);
             spec.args = args.iter().map(|arg| BString::from(arg.as_str())).collect();
             spec.cwd = BString::from(cwd.as_str());
             spec.user.clone_from(&user);

@@ -5,11 +5,13 @@
 use std::sync::atomic::Ordering;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use plim_engine::{Host, Sockets};
+use plim_engine::{Failure, Host, Sockets};
 
 use crate::args::Global;
 use crate::progress::CANCELLED;
 
+/// Where programs are.
+const PATH: &str = "PATH";
 /// Log filter in the syntax of the `tracing` crates: `plim_build=debug`.
 const PLIM_LOG: &str = "PLIM_LOG";
 /// Base of data files (XDG base directory specification).
@@ -56,6 +58,20 @@ const BUNDLES: &[&str] = &[
     "/etc/ssl/ca-bundle.pem",
     "/etc/ssl/cert.pem",
 ];
+
+/// Finds a program by its path, or by its name where the shell would; also where only root's shell would.
+pub(crate) fn program(name: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
+    let path = variable(PATH).unwrap_or_default();
+    let candidates: Vec<Utf8PathBuf> = if name.as_str().contains('/') {
+        vec![name.to_owned()]
+    } else {
+        path.split(':').chain(["/usr/sbin", "/sbin"]).map(|dir| Utf8Path::new(dir).join(name)).collect()
+    };
+    let found = candidates.iter().filter(|path| path.is_file()).find_map(|path| path.canonicalize_utf8().ok());
+    found.ok_or_else(|| {
+        Failure::tool(format!("there is no runtime `{name}`")).hint("install it (crun, runc), or give the path of its program")
+    })
+}
 
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -60,6 +60,8 @@ pub struct BuildRequest {
     pub cap_gb: Option<u64>,
     /// Lines of /etc/hosts in RUN steps.
     pub extra_hosts: Vec<(String, String)>,
+    /// The OCI runtime that starts the commands of RUN steps; none is plim itself.
+    pub runtime: Option<Utf8PathBuf>,
     /// How steps run and where bases come from.
     pub options: BuildOptions,
 }
@@ -254,7 +256,12 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         .parse::<Compression>()
         .map_err(|error| Failure::tool(error).hint("--compression takes gzip[:1-12], zstd[:1-22] or none"))?;
     build.extra_hosts.clone_from(&request.extra_hosts);
+    build.runtime = request.runtime.clone().map(Into::into);
     configure(workspace, &mut build, &request.options)?;
+    if build.runtime.is_some() && build.isolation == plim_sandbox::Isolation::Chroot {
+        return Err(Failure::tool("--runtime needs namespaces, and steps run in a chroot here")
+            .hint("leave --runtime out, or see docs/isolation.md for what namespaces need"));
+    }
     Ok(build)
 }
 

@@ -106,6 +106,10 @@ pub(crate) struct Build {
     pub(crate) network: NetworkFlags,
     #[command(flatten)]
     pub(crate) isolation: IsolationFlag,
+    /// Have another OCI runtime start the commands of RUN steps: crun, runc or the path of one. It gets the same mounts and
+    /// rights.
+    #[arg(long, value_name = "NAME|PATH", env = "PLIM_RUNTIME", help_heading = "Sandbox")]
+    pub(crate) runtime: Option<Utf8PathBuf>,
     #[command(flatten)]
     pub(crate) bases: Bases,
 }

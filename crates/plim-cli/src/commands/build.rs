@@ -12,7 +12,7 @@ use crate::args::build::Build;
 use crate::args::lint::Lint;
 use crate::args::{Format, Output};
 use crate::numbers::{bytes, plural};
-use crate::show;
+use crate::{env, show};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failure> {
@@ -66,6 +66,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         caches: super::caches::caches(args)?,
         cap_gb: args.cap_gb,
         extra_hosts: args.add_host.iter().map(|text| parse::extra_host(text)).collect::<Result<_, _>>()?,
+        runtime: args.runtime.as_deref().map(env::program).transpose()?,
         options: build_options(&args.network, &args.bases),
     };
     // the configuration is that of the project, which an address has none of
