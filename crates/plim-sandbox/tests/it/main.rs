@@ -19,6 +19,7 @@ mod fixture;
 mod layers;
 mod mounts;
 mod running;
+mod terminal;
 mod users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         boundaries::CASES,
         background::CASES,
         chroot::CASES,
+        terminal::CASES,
     ];
     let cases: Vec<&Case> = groups.into_iter().flatten().collect();
     let chosen = cases.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
