@@ -142,6 +142,7 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     let context = context::open(workspace, &request.context, events)?;
     let (mut images, mut steps) = (Vec::new(), Vec::new());
     let (mut found, mut tables) = (Vec::new(), Vec::new());
+    let mut findings = None;
     let found_mounts = mounts::open(workspace, &request.caches, events);
     for platform in platforms {
         let mut build = prepare(workspace, request, &context)?;
@@ -152,6 +153,7 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
         found.extend(sources);
         let compression = build.compression;
         let (mut built, _) = execute(workspace, &build, &request.options, events)?;
+        findings = lint::remark(&build.dockerfile, build.ignore.as_ref(), &request.build_args);
         if request.squash {
             output::squash(workspace, &mut built, compression, events)?;
         }
@@ -177,6 +179,9 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     // a build that found all it needed left nothing new
     if request.squash || steps.iter().any(|step| !step.cached || step.imported.is_some()) {
         housekeeping::tidy(workspace, request.cap_gb, events);
+    }
+    if let Some(text) = findings {
+        events.note(&text);
     }
     let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {
@@ -228,10 +233,11 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         }
         (source, _) => read_dockerfile(root, source)?,
     };
-    lint::stop_at_findings(&dockerfile.name, &dockerfile.text, &request.build_args)?;
+    let ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    lint::stop_at_findings(&dockerfile.name, &dockerfile.text, ignore.as_ref(), &request.build_args)?;
     let mut build = Request::new(root.clone().into(), dockerfile.text);
     build.dockerfile_name = dockerfile.name;
-    build.ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    build.ignore = ignore;
     build.created = context.committed;
     build.annotations.clone_from(&request.annotations);
     build.no_cache_stages.clone_from(&request.no_cache_stages);
