@@ -192,6 +192,11 @@ impl<'a> Building<'a> {
         }
     }
 
+    /// Returns the number that the step at hand gets in progress, and how many there are in the stage.
+    pub(crate) fn next_number(&self) -> (usize, usize) {
+        (self.counter.0 + 1, self.counter.1)
+    }
+
     /// Adds a row to the history.
     pub(crate) fn add_history(&mut self, created_by: String, layer: bool) {
         self.config.history.push(history::row(created_by, layer, self.epoch));
