@@ -20,7 +20,7 @@ pub fn parse(data: &[u8]) {
         let _ = graph.order();
         let _ = plim_dockerfile::dump::dump(&file);
 
-        let findings = plim_rules::dockerfile(&file, &Subject::file("Dockerfile"));
+        let findings = plim_rules::dockerfile(&file, &Subject::file("Dockerfile"), None);
         let mut out = Vec::new();
         render::text(&findings, &("Dockerfile", text), plim_rules::RULES, &TextOptions::default(), &mut out)
             .expect("memory takes everything");

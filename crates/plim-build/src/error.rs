@@ -55,6 +55,8 @@ pub enum BuildError {
         signal: Option<i32>,
         /// The last lines that it wrote, secrets masked.
         output: Vec<String>,
+        /// What else is known of it.
+        context: Box<StepContext>,
     },
     /// There is no stage of the name asked for.
     #[error("the Dockerfile has no stage `{target}`")]
@@ -145,6 +147,17 @@ pub enum BuildError {
     Cancelled,
 }
 
+/// What is known of a RUN step that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepContext {
+    /// Its number among the steps of the stage that touch files, from 1, and how many there are.
+    pub step: (usize, usize),
+    /// The program that was started, and its arguments.
+    pub command: Vec<String>,
+    /// What a person can do about it.
+    pub hint: Option<String>,
+}
+
 impl BuildError {
     /// Says whose fault it is.
     pub fn kind(&self) -> ErrorKind {
@@ -171,17 +184,7 @@ impl BuildError {
         match self {
             Self::Dockerfile { errors, .. } => errors.iter().find_map(|error| error.hint.clone()),
             Self::Instruction { hint, .. } | Self::Request { hint, .. } => hint.clone(),
-            Self::Step { code: 127, .. } => Some(
-                "exit code 127 means that the shell did not find a program: install it in an earlier step or \
-                 check its name"
-                    .to_owned(),
-            ),
-            Self::Step { code: 126, .. } => {
-                Some("exit code 126 means that the file is there but cannot be executed".to_owned())
-            }
-            Self::Step { code: 137, .. } => {
-                Some("exit code 137 means that the command was killed, often for want of memory".to_owned())
-            }
+            Self::Step { context, .. } => context.hint.clone(),
             Self::Target { stages, similar, .. } => Some(match (similar, stages.is_empty()) {
                 (Some(name), _) => format!("did you mean `{name}`?"),
                 (None, true) => "no stage has a name: write `FROM … AS name`".to_owned(),
@@ -191,7 +194,19 @@ impl BuildError {
             Self::Files { source, .. } | Self::Layers { source, .. } => source.hint(),
             Self::Sandbox { source, .. } => source.hint(),
             Self::CacheLost { .. } => Some("build again: without --cache-from the steps are done here".to_owned()),
-            Self::Step { .. } | Self::Store(_) | Self::Io { .. } | Self::Cancelled => None,
+            Self::Store(_) | Self::Io { .. } | Self::Cancelled => None,
+        }
+    }
+
+    /// Returns what went wrong with a step, without the step.
+    pub(crate) fn outcome(&self) -> String {
+        match self {
+            Self::Step { code, signal, .. } => exit_text(*code, *signal),
+            Self::Instruction { message, .. } => message.clone(),
+            Self::Files { source, .. } => source.to_string(),
+            Self::Sandbox { source, .. } => source.to_string(),
+            Self::Cancelled => "stopped".to_owned(),
+            _ => "failed".to_owned(),
         }
     }
 

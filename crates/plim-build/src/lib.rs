@@ -26,6 +26,7 @@ mod run;
 mod schedule;
 mod scope;
 mod shared;
+mod ssh;
 mod stack;
 mod stage;
 mod state;
@@ -33,11 +34,12 @@ mod travel;
 
 pub use base::{Base, BaseError, BaseSource, LateImage, NoBases};
 pub use context::{is_archive, unpack_context};
-pub use error::{BuildError, ErrorKind};
-pub use plim_sandbox::{Isolation, Network, Secret};
+pub use error::{BuildError, ErrorKind, StepContext};
+pub use plim_sandbox::{Isolation, Network, Secret, Terminal};
 pub use report::{BaseReport, Built, ChangedFile, FileChange, Miss, StepReport, Warning};
 pub use request::{Context, NamedContext, Request, SecretSpec};
 pub use schedule::build;
+pub use ssh::{SshAgent, SshError};
 pub use stack::Root;
 pub use state::State;
 pub use travel::{

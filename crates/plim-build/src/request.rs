@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use bstr::BString;
 use plim_dockerfile::ignore::Patterns;
 use plim_oci::Platform;
 use plim_oci::compress::Compression;
-use plim_sandbox::{Isolation, Network, Secret};
+use plim_sandbox::{Isolation, Network, Secret, Terminal};
 
+use crate::ssh::SshAgent;
 use crate::travel::{CacheExport, CacheSource, MountSource};
 
 /// Everything a build depends on besides the machine's [`State`](crate::State).
@@ -32,6 +34,8 @@ pub struct Request {
     pub target: Option<String>,
     /// What `RUN --mount=type=secret` may ask for.
     pub secrets: Vec<SecretSpec>,
+    /// What `RUN --mount=type=ssh` may ask for, by id; no part of keys.
+    pub ssh: Vec<(String, Arc<SshAgent>)>,
     /// `--build-context NAME=…`: answers FROM and `--from` before stages and images do.
     pub named_contexts: Vec<(String, NamedContext)>,
     /// Do every step again, whatever the cache holds.
@@ -52,6 +56,8 @@ pub struct Request {
     pub ca_bundle: Option<PathBuf>,
     /// Proxy variables (`HTTP_PROXY`, …) for RUN steps; no part of keys, layers or configuration.
     pub proxies: Vec<(String, String)>,
+    /// Where a RUN fails, a shell is opened on this terminal, in the files and with the mounts of the step.
+    pub shell_on_error: Option<Arc<Terminal>>,
     /// The platform to build for.
     pub platform: Platform,
     /// Seconds since 1970 that nothing in the image is newer than. `None`: `SOURCE_DATE_EPOCH` where it is
@@ -90,6 +96,7 @@ impl Request {
             annotations: Vec::new(),
             target: None,
             secrets: Vec::new(),
+            ssh: Vec::new(),
             named_contexts: Vec::new(),
             no_cache: false,
             no_cache_stages: Vec::new(),
@@ -99,6 +106,7 @@ impl Request {
             offline: false,
             ca_bundle: None,
             proxies: Vec::new(),
+            shell_on_error: None,
             platform: Platform::host(),
             epoch: None,
             created: None,

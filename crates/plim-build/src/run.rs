@@ -1,9 +1,11 @@
 //! RUN.
 
+mod advice;
 mod cache_mount;
 mod ground;
 mod mounts;
 mod output;
+mod shell;
 mod trust;
 
 use std::path::PathBuf;
@@ -14,17 +16,20 @@ use plim_oci::Digest;
 use plim_sandbox::{Mount, MountSource, Network, Secret, Spec};
 
 use crate::cache::Op;
-use crate::error::BuildError;
+use crate::error::{BuildError, StepContext};
 use crate::graph::Step;
 use crate::scope::{Vars, is_proxy};
 use crate::stage::{Building, FilesystemStep, Inputs, brief, one_space};
 use crate::{history, instruction, paths};
 
+use advice::{NoNetwork, Symptoms};
 use ground::Ground;
 use mounts::Mounts;
 use output::Output;
 pub(crate) use trust::Trust;
 
+/// Where SSH looks for its agent.
+const AGENT_VARIABLE: &str = "SSH_AUTH_SOCK";
 /// Where a script that brings its own interpreter is put for the time of the step.
 const SCRIPT_DIR: &str = "/dev/pipes";
 /// The host name that steps see, unless a build argument names another one.
@@ -53,8 +58,23 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
     let stack = building.stack.clone();
     let config = &building.config.config;
     let (cwd, user) = (paths::clean(&config.working_dir), config.user.clone());
-    let failure =
-        Failure { line: step.line, stage: building.stage.label.clone(), instruction: brief(&step.instruction) };
+    let stage_shell = config.shell.clone();
+    let offline = shared.request.offline;
+    let failure = Failure {
+        line: step.line,
+        stage: building.stage.label.clone(),
+        step: building.next_number(),
+        instruction: brief(&step.instruction),
+        command: args.clone(),
+        user: user.clone(),
+        without_network: match (offline, network, run.network) {
+            (true, ..) => Some(NoNetwork::Offline),
+            (_, Network::None, NetworkFlag::None) => Some(NoNetwork::Flag),
+            (_, Network::None, _) => Some(NoNetwork::Build),
+            _ => None,
+        },
+        ca_bundle: shared.request.ca_bundle.is_some(),
+    };
     let inputs = mounts.inputs(shared)?;
     let mut look = || mounts.content(shared);
     let mut copy = building.copy.take();
@@ -81,19 +101,35 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
             spec.cwd = BString::from(cwd.as_str());
             spec.user.clone_from(&user);
             shared.globals.build_arg(HOSTNAME_ARG).unwrap_or(HOSTNAME).clone_into(&mut spec.hostname);
-            spec.network = if building.shared.request.offline { Network::None } else { network };
+            spec.network = if offline { Network::None } else { network };
             spec.extra_hosts.clone_from(&shared.request.extra_hosts);
             spec.skip_fsync = true;
             let prepared = mounts.prepare(shared, &ground.scratch(draft))?;
             spec.env = environment.with(&prepared.env);
+            if let Some(agent) = prepared.agent.as_ref().filter(|_| environment.keyed.get(AGENT_VARIABLE).is_none()) {
+                spec.env.push(format!("{AGENT_VARIABLE}={agent}").into());
+            }
+            let agents = prepared.agents;
             spec.mounts = prepared.mounts;
             spec.mounts.extend(shared.trust.mounts()?);
             spec.mounts.extend(script.as_ref().map(|(path, content)| script_mount(path, content)));
             let mut output = Output::new(shared.events, task, &prepared.masks);
             let exit = plim_sandbox::run(&spec, &mut |stream, bytes| output.take(stream, bytes), &|| shared.stopped());
-            drop(prepared.locks);
+            drop((prepared.locks, agents));
             let tail = output.finish();
-            failure.judge(exit, tail, shared.stopped())?;
+            if let Err(error) = failure.judge(exit, tail, shared.stopped()) {
+                if let Some(terminal) = &shared.request.shell_on_error
+                    && matches!(error, BuildError::Step { .. } | BuildError::Sandbox { .. })
+                {
+                    // without namespaces some of the mounts were used up
+                    let prepared = mounts.prepare(shared, &ground.scratch(draft))?;
+                    spec.mounts = prepared.mounts;
+                    spec.mounts.extend(shared.trust.mounts()?);
+                    spec.mounts.extend(script.as_ref().map(|(path, content)| script_mount(path, content)));
+                    shell::open(&spec, stage_shell.as_deref(), terminal, &error, shared);
+                }
+                return Err(error);
+            }
             let kept = ground.finish(&draft.fs, shared);
             kept.map_err(|source| BuildError::layers("find what the step changed", source))
         },
@@ -209,11 +245,16 @@ fn empty_dir(within: &std::path::Path) -> Result<PathBuf, BuildError> {
     Ok(path)
 }
 
-/// Where a RUN stands, for its errors.
+/// Where a RUN stands and how it ran, for its errors.
 struct Failure {
     line: usize,
     stage: String,
+    step: (usize, usize),
     instruction: String,
+    command: Vec<String>,
+    user: String,
+    without_network: Option<NoNetwork>,
+    ca_bundle: bool,
 }
 
 impl Failure {
@@ -226,14 +267,25 @@ impl Failure {
         match exit {
             Ok(exit) if exit.success() => Ok(()),
             _ if stopped => Err(BuildError::Cancelled),
-            Ok(exit) => Err(BuildError::Step {
-                line: self.line,
-                stage: self.stage.clone(),
-                instruction: self.instruction.clone(),
-                code: exit.code,
-                signal: exit.signal,
-                output,
-            }),
+            Ok(exit) => {
+                let hint = advice::hint(&Symptoms {
+                    code: exit.code,
+                    signal: exit.signal,
+                    output: &output,
+                    without_network: self.without_network,
+                    ca_bundle: self.ca_bundle,
+                    user: &self.user,
+                });
+                Err(BuildError::Step {
+                    line: self.line,
+                    stage: self.stage.clone(),
+                    instruction: self.instruction.clone(),
+                    code: exit.code,
+                    signal: exit.signal,
+                    output,
+                    context: Box::new(StepContext { step: self.step, command: self.command.clone(), hint }),
+                })
+            }
             Err(source) => Err(BuildError::Sandbox { line: self.line, instruction: self.instruction.clone(), source }),
         }
     }

@@ -4,7 +4,7 @@ mod step;
 
 use std::sync::{Arc, OnceLock};
 
-use plim_dockerfile::words::Lexer;
+use plim_dockerfile::words::{Lexer, is_used_bare};
 use plim_dockerfile::{Instruction, Keyword, Kind};
 use plim_oci::ImageConfig;
 
@@ -197,6 +197,11 @@ impl<'a> Building<'a> {
         }
     }
 
+    /// Returns the number that the step at hand gets in progress, and how many there are in the stage.
+    pub(crate) fn next_number(&self) -> (usize, usize) {
+        (self.counter.0 + 1, self.counter.1)
+    }
+
     /// Adds a row to the history.
     pub(crate) fn add_history(&mut self, created_by: String, layer: bool) {
         self.config.history.push(history::row(created_by, layer, self.epoch));
@@ -296,33 +301,4 @@ pub(crate) fn one_space(text: &str) -> String {
 /// The plan fetches images and the scheduler builds stages before anybody asks for them.
 fn missing(name: &str) -> BuildError {
     BuildError::Request { message: format!("`{name}` was needed before it was there"), hint: None }
-}
-
-/// Says whether a word uses a variable without saying what to do when it is not set, as `${x:-w}` does.
-fn is_used_bare(word: &str, name: &str) -> bool {
-    word.match_indices('$').any(|(at, _)| {
-        let rest = &word[at + 1..];
-        let (rest, braced) = rest.strip_prefix('{').map_or((rest, false), |rest| (rest, true));
-        let Some(after) = rest.strip_prefix(name) else { return false };
-        match after.chars().next() {
-            Some(':' | '-' | '+' | '?') if braced => false,
-            Some(c) => !(c.is_ascii_alphanumeric() || c == '_'),
-            None => true,
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_used_bare;
-
-    #[test]
-    fn a_use_with_a_default_is_not_bare() {
-        for word in ["$A", "${A}", "x$A/y", "${A:-x}$A", "${A#p}", "$A-x", "${B:-$A}"] {
-            assert!(is_used_bare(word, "A"), "{word}");
-        }
-        for word in ["${A:-x}", "${A+x}", "${A?m}", "$AB", "${A_B}", "A"] {
-            assert!(!is_used_bare(word, "A"), "{word}");
-        }
-    }
 }

@@ -45,7 +45,7 @@ pub(crate) struct Global {
     /// When to use colour.
     #[arg(long, value_enum, default_value_t, global = true, env = "PLIM_COLOR", help_heading = "Global")]
     pub(crate) color: ColorChoice,
-    /// How to show progress: redrawn lines on a terminal, plain lines elsewhere.
+    /// How to show progress.
     #[arg(long, value_enum, default_value_t, global = true, env = "PLIM_PROGRESS", help_heading = "Global")]
     pub(crate) progress: ProgressStyle,
     /// Configuration file [default: the nearest plim.toml from the project upwards].
@@ -77,12 +77,18 @@ pub(crate) enum ColorChoice {
 /// `--progress`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressStyle {
-    /// Redrawn lines on a terminal, plain lines elsewhere.
+    /// `tty` on a terminal; elsewhere `plain` for a build, and a line for what takes long for other commands.
     #[default]
     Auto,
-    /// One line for each thing that begins, speaks or ends.
+    /// What runs, with its last output, drawn in place; `plain` where standard error is no terminal.
+    Tty,
+    /// One line for each thing that begins, speaks or ends, with the number of its task.
     Plain,
-    /// None.
+    /// One JSON object a line, as buildx has it.
+    Rawjson,
+    /// Nothing but the answer, as -q.
+    Quiet,
+    /// No progress, but the summary.
     None,
 }
 

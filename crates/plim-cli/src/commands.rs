@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::args::{Bases, BasesFrom, Format, Global, IsolationFlag, IsolationMode, NetworkFlags, NetworkMode, Output};
 use crate::env;
-use crate::printer::Printer;
+use crate::printer::{Manner, Printer};
 use crate::progress::Progress;
 
 /// Text on standard output.
@@ -67,7 +67,12 @@ impl Context<'_> {
 
     /// Returns a listener that shows progress.
     pub(crate) fn progress(&self) -> Progress {
-        Progress::new(self.printer, self.printer.redraws())
+        Progress::new(self.printer, self.printer.manner(Manner::Brief))
+    }
+
+    /// Returns one for a build, whose steps and output a log should have.
+    pub(crate) fn build_progress(&self) -> Progress {
+        Progress::new(self.printer, self.printer.manner(Manner::Plain))
     }
 
     /// Writes a report as text, rendered by `text`, and as JSON.

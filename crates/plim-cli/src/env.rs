@@ -20,6 +20,10 @@ const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
 const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 /// CA bundle of the host; a company that inspects TLS sets it.
 const SSL_CERT_FILE: &str = "SSL_CERT_FILE";
+/// Where the user's SSH agent listens (ssh-agent(1)).
+const SSH_AUTH_SOCK: &str = "SSH_AUTH_SOCK";
+/// The kind of the terminal (terminfo(5)).
+const TERM: &str = "TERM";
 /// Seconds since 1970 that nothing in an image is newer than (reproducible-builds.org).
 const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// File of registry credentials (containers-auth.json(5)).
@@ -91,6 +95,21 @@ pub(crate) fn user_variable(name: &str) -> Option<String> {
 pub(crate) fn unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(variable).unwrap_or_default();
     locale.is_empty() || locale.to_ascii_lowercase().replace('-', "").contains("utf8")
+}
+
+/// Returns the socket of the user's SSH agent.
+pub(crate) fn ssh_agent() -> Option<Utf8PathBuf> {
+    variable(SSH_AUTH_SOCK).map(Into::into)
+}
+
+/// Returns the kind of the terminal.
+pub(crate) fn terminal_kind() -> Option<String> {
+    variable(TERM)
+}
+
+/// Says whether the terminal cannot move its cursor.
+pub(crate) fn dumb_terminal() -> bool {
+    variable(TERM).is_none_or(|term| term == "dumb")
 }
 
 /// Returns `SOURCE_DATE_EPOCH`.

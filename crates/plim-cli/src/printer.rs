@@ -7,11 +7,27 @@ use std::io::{IsTerminal as _, Write as _};
 use anstyle::{AnsiColor, Style};
 
 use crate::args::{ColorChoice, Global, ProgressStyle};
+use crate::env;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// How progress looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Not at all; warnings are printed.
+    Silent,
+    /// A line for what took long.
+    Brief,
+    /// A line for each event.
+    Plain,
+    /// A line of JSON for each event.
+    RawJson,
+    /// Drawn in place.
+    Live,
+}
 
 /// Knows how much to print, where, and with which colours.
 #[derive(Debug, Clone, Copy)]
@@ -34,22 +50,32 @@ impl Printer {
             ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
             ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
         }
-        Self { quiet: global.quiet, verbose: global.verbose, progress: global.progress, unicode }
+        let quiet = if global.progress == ProgressStyle::Quiet { global.quiet.max(1) } else { global.quiet };
+        Self { quiet, verbose: global.verbose, progress: global.progress, unicode }
     }
 
-    /// Says whether progress is shown at all.
-    pub(crate) fn shows_progress(self) -> bool {
-        self.quiet == 0 && self.progress != ProgressStyle::None
+    /// Says whether lines for people are printed besides the answer.
+    fn shows_progress(self) -> bool {
+        self.quiet == 0 && !matches!(self.progress, ProgressStyle::None | ProgressStyle::Rawjson)
     }
 
-    /// Says whether progress lines are redrawn in place.
-    pub(crate) fn redraws(self) -> bool {
-        self.progress == ProgressStyle::Auto && std::io::stderr().is_terminal()
+    /// Returns how progress is shown; `log` is how it is where nobody asked and standard error is no terminal.
+    pub(crate) fn manner(self, log: Manner) -> Manner {
+        // the log of the program itself would be written across what is drawn
+        let draws = std::io::stderr().is_terminal() && self.verbose < 2 && !env::dumb_terminal();
+        match self.progress {
+            _ if self.quiet > 0 => Manner::Silent,
+            ProgressStyle::None | ProgressStyle::Quiet => Manner::Silent,
+            ProgressStyle::Auto | ProgressStyle::Tty if draws => Manner::Live,
+            ProgressStyle::Auto => log,
+            ProgressStyle::Plain | ProgressStyle::Tty => Manner::Plain,
+            ProgressStyle::Rawjson => Manner::RawJson,
+        }
     }
 
     /// Says whether the summary and the next step are printed.
     pub(crate) fn shows_summary(self) -> bool {
-        self.quiet == 0
+        self.quiet == 0 && self.progress != ProgressStyle::Rawjson
     }
 
     /// Returns the number of -v.
@@ -78,14 +104,6 @@ impl Printer {
         format!("{style}{sign}{style:#}")
     }
 
-    /// Removes colours where standard error shows none.
-    pub(crate) fn styled(self, text: &str) -> String {
-        match anstream::AutoStream::choice(&std::io::stderr()) {
-            anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
-            _ => text.to_owned(),
-        }
-    }
-
     /// Prints a line of progress.
     pub(crate) fn log(self, text: &str) {
         if self.shows_progress() {
@@ -105,8 +123,13 @@ impl Printer {
     /// Prints a warning.
     pub(crate) fn warning(self, text: &str) {
         if self.quiet < 2 {
-            let _ = writeln!(anstream::stderr(), "{YELLOW}warning:{YELLOW:#} {text}");
+            let _ = anstream::stderr().write_all(self.warning_line(text).as_bytes());
         }
+    }
+
+    /// Returns the line of a warning.
+    pub(crate) fn warning_line(self, text: &str) -> String {
+        format!("{YELLOW}warning:{YELLOW:#} {text}\n")
     }
 
     /// Prints the one suggestion that a command ends with.

@@ -1,122 +1,183 @@
-//! Shows progress on standard error: redrawn lines on a terminal, plain lines elsewhere.
+//! Shows progress on standard error, in the way that was asked for.
+//!
+//! What happens is kept in one place ([`tasks`]); how it looks is a [`View`] each: a live region on a terminal, lines for a
+//! log, JSON for programs. A view turns events into text and writes nothing itself, so that all of them can be tested with
+//! a clock of the test's own.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+mod brief;
+mod plain;
+mod rawjson;
+mod tasks;
+mod tty;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
 use plim_engine::{Events, TaskId};
 
-use crate::printer::Printer;
+use crate::printer::{Manner, Printer};
+use tasks::{Clock, Event, Stream, Tasks, View};
 
 /// Set by the signal handler; every long task asks for it.
 pub(crate) static CANCELLED: AtomicBool = AtomicBool::new(false);
 
-/// Tasks shorter than this leave no line on a plain log unless -v asks for all.
-const WORTH_A_LINE: Duration = Duration::from_millis(500);
+/// How often the live region is drawn again.
+const TICK: Duration = Duration::from_millis(100);
 
 /// A listener that prints.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    printer: Printer,
-    bars: Option<MultiProgress>,
-    tasks: Mutex<HashMap<TaskId, Task>>,
-    next: AtomicU64,
+    shared: Arc<Shared>,
+    ticker: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Task {
-    title: String,
-    began: Instant,
-    bar: Option<ProgressBar>,
+struct Shared {
+    printer: Printer,
+    state: Mutex<State>,
+    over: AtomicBool,
+}
+
+#[derive(Debug)]
+struct State {
+    clock: Clock,
+    tasks: Tasks,
+    view: Option<Box<dyn View>>,
+    /// Something else has the terminal.
+    suspended: bool,
 }
 
 impl Progress {
-    /// Returns a listener; `redraw` uses the terminal's cursor, otherwise lines are only added.
-    pub(crate) fn new(printer: Printer, redraw: bool) -> Self {
-        let bars = (redraw && printer.shows_progress()).then(MultiProgress::new);
-        Self { printer, bars, tasks: Mutex::default(), next: AtomicU64::new(1) }
+    /// Returns a listener that shows in this manner.
+    pub(crate) fn new(printer: Printer, manner: Manner) -> Self {
+        let marks = tty::Marks::of(printer);
+        let view: Option<Box<dyn View>> = match manner {
+            Manner::Silent => None,
+            Manner::Brief => Some(Box::new(brief::Brief::new(printer))),
+            Manner::Plain => Some(Box::new(plain::Plain::default())),
+            Manner::RawJson => Some(Box::new(rawjson::RawJson::default())),
+            Manner::Live => Some(Box::new(tty::Live::new(marks, Box::new(tty::size_of_stderr)))),
+        };
+        let state = State { clock: Clock::system(), tasks: Tasks::default(), view, suspended: false };
+        let shared = Arc::new(Shared { printer, state: Mutex::new(state), over: AtomicBool::new(false) });
+        let ticker = (manner == Manner::Live).then(|| tick(Arc::clone(&shared))).flatten();
+        Self { shared, ticker }
+    }
+}
+
+/// Draws the live region again and again. A machine that has no thread left goes without.
+fn tick(shared: Arc<Shared>) -> Option<JoinHandle<()>> {
+    let run = move || {
+        while !shared.over.load(Ordering::Relaxed) {
+            std::thread::park_timeout(TICK);
+            shared.tell(&Event::Tick);
+        }
+    };
+    std::thread::Builder::new().name("plim-progress".to_owned()).spawn(run).ok()
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn line(&self, text: &str) {
-        match &self.bars {
-            // MultiProgress::println draws above the live lines
-            Some(bars) => {
-                let _ = bars.println(self.printer.styled(text));
+    fn tell(&self, event: &Event<'_>) {
+        self.state().tell(event, self.printer);
+    }
+}
+
+impl State {
+    fn tell(&mut self, event: &Event<'_>, printer: Printer) {
+        let now = self.clock.now();
+        if let Some(view) = &mut self.view {
+            if self.suspended && !matches!(event, Event::Warn(_) | Event::Note(_)) {
+                return;
             }
-            None => self.printer.log(text),
+            let text = view.show(event, &self.tasks, now);
+            if view.draws() {
+                // the cursor is moved: nothing may be taken out on the way
+                let _ = std::io::stderr().write_all(text.as_bytes());
+            } else if !text.is_empty() {
+                let _ = anstream::stderr().write_all(text.as_bytes());
+            }
+        } else if let Event::Warn(text) = event {
+            printer.warning(text);
         }
     }
 }
 
 impl Events for Progress {
     fn start(&self, title: &str, total: Option<u64>) -> TaskId {
-        let id = TaskId(self.next.fetch_add(1, Ordering::Relaxed));
-        let bar = self.bars.as_ref().map(|bars| {
-            let (bar, template) = match total {
-                Some(total) if total > 0 => (
-                    ProgressBar::new(total),
-                    "  {spinner} {wide_msg} {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {elapsed:>4}",
-                ),
-                _ => (ProgressBar::new_spinner(), "  {spinner} {wide_msg} {elapsed:>4}"),
-            };
-            let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-            let bar = bars.add(bar.with_style(style).with_message(title.to_owned()));
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        let task = Task { title: title.to_owned(), began: Instant::now(), bar };
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, task);
+        let mut state = self.shared.state();
+        let now = state.clock.now();
+        let id = state.tasks.add(title, total, now);
+        state.tell(&Event::Start(id), self.shared.printer);
         id
     }
 
     fn advance(&self, task: TaskId, bytes: u64) {
-        if let Some(Task { bar: Some(bar), .. }) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).get(&task)
-        {
-            bar.inc(bytes);
+        let mut state = self.shared.state();
+        if let Some(task) = state.tasks.get_mut(task) {
+            task.done += bytes;
         }
+        state.tell(&Event::Advance(task), self.shared.printer);
     }
 
     fn output(&self, task: TaskId, line: &str) {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Task { bar: Some(bar), title, .. }) = tasks.get(&task) {
-            bar.set_message(format!("{title}  {}", line.trim_end()));
-        }
-        drop(tasks);
-        if self.printer.verbose() > 0 {
-            self.line(&format!("    | {line}"));
-        }
+        self.said(task, Stream::Stdout, line);
+    }
+
+    fn error_output(&self, task: TaskId, line: &str) {
+        self.said(task, Stream::Stderr, line);
     }
 
     fn finish(&self, task: TaskId, detail: &str, failed: bool) {
-        let Some(task) = self.tasks.lock().unwrap_or_else(PoisonError::into_inner).remove(&task) else { return };
-        if let Some(bar) = &task.bar {
-            bar.finish_and_clear();
-        }
-        let took = task.began.elapsed();
-        if !self.printer.shows_progress() || (!failed && took < WORTH_A_LINE && self.printer.verbose() == 0) {
-            return;
-        }
-        let mark = self.printer.mark(!failed);
-        let detail = if detail.is_empty() { String::new() } else { format!("  {detail}") };
-        self.line(&format!("  {mark} {}{detail}  {:.1} s", task.title, took.as_secs_f64()));
+        let mut state = self.shared.state();
+        state.tell(&Event::Finish { task, detail, failed }, self.shared.printer);
+        state.tasks.remove(task, detail);
     }
 
     fn note(&self, text: &str) {
-        if self.printer.shows_progress() {
-            self.line(&format!("  {text}"));
-        }
+        self.shared.tell(&Event::Note(text));
     }
 
     fn warn(&self, text: &str) {
-        match &self.bars {
-            Some(bars) => bars.suspend(|| self.printer.warning(text)),
-            None => self.printer.warning(text),
-        }
+        self.shared.tell(&Event::Warn(text));
     }
 
     fn cancelled(&self) -> bool {
         CANCELLED.load(Ordering::Relaxed)
+    }
+
+    fn suspended(&self, run: &mut dyn FnMut()) {
+        {
+            let mut state = self.shared.state();
+            state.tell(&Event::Pause, self.shared.printer);
+            state.suspended = true;
+        }
+        run();
+        self.shared.state().suspended = false;
+    }
+}
+
+impl Progress {
+    fn said(&self, task: TaskId, stream: Stream, line: &str) {
+        let mut state = self.shared.state();
+        state.tasks.said(task, line);
+        state.tell(&Event::Output { task, stream, line }, self.shared.printer);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        if let Some(ticker) = self.ticker.take() {
+            ticker.thread().unpark();
+            let _ = ticker.join();
+        }
+        self.shared.tell(&Event::Pause);
     }
 }

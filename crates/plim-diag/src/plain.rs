@@ -28,6 +28,46 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.lines().map(one_line).collect::<Vec<_>>().join("\n"))
 }
 
+/// Returns what a program wrote as one line without its colours and cursor movements (ECMA-48 control sequences), and with
+/// whatever else is harmful written out.
+pub fn output_line(text: &str) -> Cow<'_, str> {
+    if !text.contains('\u{1b}') {
+        return one_line(text);
+    }
+    Cow::Owned(one_line(&without_sequences(text)).into_owned())
+}
+
+/// Removes control sequences. One that never ends takes the rest of the text with it.
+fn without_sequences(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.chars();
+    while let Some(character) = rest.next() {
+        if character != '\u{1b}' {
+            out.push(character);
+            continue;
+        }
+        match rest.next() {
+            // control sequence: parameters, then one final byte
+            Some('[') => {
+                rest.by_ref().find(|c| matches!(c, '\u{40}'..='\u{7e}'));
+            }
+            // strings for the terminal, such as its title: up to BEL or ESC \
+            Some(']' | 'P' | 'X' | '^' | '_') => {
+                let mut escaped = false;
+                rest.by_ref().find(|c| {
+                    let ends = *c == '\u{7}' || (escaped && *c == '\\');
+                    escaped = *c == '\u{1b}';
+                    ends
+                });
+            }
+            // the choice of a character set has one more
+            Some('(' | ')' | '*' | '+' | '#' | '%') => drop(rest.next()),
+            _ => {}
+        }
+    }
+    out
+}
+
 fn is_harmful(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -36,6 +76,14 @@ fn is_harmful(character: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_and_movements_of_output_are_gone() {
+        assert_eq!(output_line("\u{1b}[1;31merror\u{1b}[0m: \u{1b}[2Kx"), "error: x");
+        assert_eq!(output_line("\u{1b}]0;title\u{7}a\u{1b}]8;;http://x\u{1b}\\b\u{1b}(Bc\u{1b}7d"), "abcd");
+        assert_eq!(output_line("a\u{1b}[31"), "a");
+        assert_eq!(output_line("bell\u{7}"), "bell\\u{7}");
+    }
 
     #[test]
     fn escape_sequences_and_direction_marks_are_written_out() {

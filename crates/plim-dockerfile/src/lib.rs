@@ -29,3 +29,4 @@ pub use kind::{
 pub use logical::LogicalLine;
 pub use parse::{HeredocWord, MAX_LINE, parse, parse_heredoc_word, parse_trigger};
 pub use span::{Span, Spanned};
+pub use suggest::closest;

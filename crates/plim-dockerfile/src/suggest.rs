@@ -2,7 +2,7 @@
 
 /// Returns the option that `word` was most likely meant to be: the closest within two edits, unless `word` is one of
 /// them already.
-pub(crate) fn closest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn closest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let mut best = None;
     for option in options {

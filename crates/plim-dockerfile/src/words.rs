@@ -162,6 +162,20 @@ impl Lexer {
     }
 }
 
+/// Says whether a word uses a variable without saying what to do when it is not set, as `${x:-w}` does.
+pub fn is_used_bare(word: &str, name: &str) -> bool {
+    word.match_indices('$').any(|(at, _)| {
+        let rest = &word[at + 1..];
+        let (rest, braced) = rest.strip_prefix('{').map_or((rest, false), |rest| (rest, true));
+        let Some(after) = rest.strip_prefix(name) else { return false };
+        match after.chars().next() {
+            Some(':' | '-' | '+' | '?') if braced => false,
+            Some(c) => !(c.is_ascii_alphanumeric() || c == '_'),
+            None => true,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,5 +246,15 @@ mod tests {
         assert_eq!(expand("${FOO:?set me}"), "error: FOO: set me in `${FOO:?set me}`");
         assert_eq!(expand("${EMPTY?}x"), "x");
         assert_eq!(expand("${EMPTY:?}"), "error: EMPTY: must not be empty in `${EMPTY:?}`");
+    }
+
+    #[test]
+    fn a_use_with_a_default_is_not_bare() {
+        for word in ["$A", "${A}", "x$A/y", "${A:-x}$A", "${A#p}", "$A-x", "${B:-$A}"] {
+            assert!(is_used_bare(word, "A"), "{word}");
+        }
+        for word in ["${A:-x}", "${A+x}", "${A?m}", "$AB", "${A_B}", "A"] {
+            assert!(!is_used_bare(word, "A"), "{word}");
+        }
     }
 }

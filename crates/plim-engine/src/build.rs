@@ -2,15 +2,19 @@
 
 mod cache;
 mod context;
+mod failed;
 mod mounts;
 mod output;
+mod weight;
+
+use std::sync::Arc;
 
 pub use cache::{CACHE_TYPE, CachePlace, CacheTo, Caches};
 use camino::{Utf8Path, Utf8PathBuf};
 pub use mounts::{MOUNTS_TYPE, MountsTo};
 pub use output::{ImageOutput, Sink};
-use plim_build::{Built, NamedContext, Request, Secret, SecretSpec};
-pub use plim_build::{CacheMode, Network, StepReport};
+use plim_build::{Built, NamedContext, Request, Secret, SecretSpec, SshAgent};
+pub use plim_build::{CacheMode, Network, StepReport, Terminal};
 use plim_dockerfile::ignore::Patterns;
 use plim_oci::compress::Compression;
 use plim_oci::reference::Reference;
@@ -40,6 +44,8 @@ pub struct BuildRequest {
     pub annotations: Vec<(String, String)>,
     /// Secrets by id.
     pub secrets: Vec<(String, Vec<u8>)>,
+    /// SSH agents by id: the socket of one, or files of private keys.
+    pub ssh: Vec<(String, Vec<Utf8PathBuf>)>,
     /// Further contexts by name: a folder, `store:REF`, `docker-image://REF`, `oci:DIR`.
     pub contexts: Vec<(String, String)>,
     /// Do every step again.
@@ -58,6 +64,8 @@ pub struct BuildRequest {
     pub caches: Caches,
     /// Gigabytes that unpacked layers, and that blobs, may take afterwards; none asks the configuration.
     pub cap_gb: Option<u64>,
+    /// Where a RUN fails, a shell is opened in it on this terminal.
+    pub shell_on_error: Option<Arc<Terminal>>,
     /// Lines of /etc/hosts in RUN steps.
     pub extra_hosts: Vec<(String, String)>,
     /// The OCI runtime that starts the commands of RUN steps; none is plim itself.
@@ -144,6 +152,7 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     let context = context::open(workspace, &request.context, events)?;
     let (mut images, mut steps) = (Vec::new(), Vec::new());
     let (mut found, mut tables) = (Vec::new(), Vec::new());
+    let (mut large, mut findings) = (None, None);
     let found_mounts = mounts::open(workspace, &request.caches, events);
     for platform in platforms {
         let mut build = prepare(workspace, request, &context)?;
@@ -154,6 +163,11 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
         found.extend(sources);
         let compression = build.compression;
         let (mut built, _) = execute(workspace, &build, &request.options, events)?;
+        findings = lint::remark(&build.dockerfile, build.ignore.as_ref(), &request.build_args);
+        // nobody waits for a walk through everything when nothing was to be done
+        if images.is_empty() && built.steps.iter().any(|step| !step.cached) {
+            large = weight::remark(&context.root, build.ignore.as_ref(), &build.dockerfile);
+        }
         if request.squash {
             output::squash(workspace, &mut built, compression, events)?;
         }
@@ -179,6 +193,9 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     // a build that found all it needed left nothing new
     if request.squash || steps.iter().any(|step| !step.cached || step.imported.is_some()) {
         housekeeping::tidy(workspace, request.cap_gb, events);
+    }
+    for text in large.into_iter().chain(findings) {
+        events.note(&text);
     }
     let layers: Vec<_> = images.iter().flat_map(|(_, built)| &built.image.layers).collect();
     Ok(BuildReport {
@@ -230,10 +247,11 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         }
         (source, _) => read_dockerfile(root, source)?,
     };
-    lint::stop_at_findings(&dockerfile.name, &dockerfile.text, &request.build_args)?;
+    let ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    lint::stop_at_findings(&dockerfile.name, &dockerfile.text, ignore.as_ref(), &request.build_args)?;
     let mut build = Request::new(root.clone().into(), dockerfile.text);
     build.dockerfile_name = dockerfile.name;
-    build.ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
+    build.ignore = ignore;
     build.created = context.committed;
     build.annotations.clone_from(&request.annotations);
     build.no_cache_stages.clone_from(&request.no_cache_stages);
@@ -245,9 +263,17 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         .iter()
         .map(|(id, value)| SecretSpec { id: id.clone(), value: Secret::new(value.clone()) })
         .collect();
+    for (id, paths) in &request.ssh {
+        let paths: Vec<std::path::PathBuf> = paths.iter().map(|path| path.as_std_path().to_owned()).collect();
+        let agent = SshAgent::open(&paths).map_err(|error| {
+            Failure::caused(format!("failed to offer the agent `{id}` to steps"), &error).maybe_hint(error.hint())
+        })?;
+        build.ssh.push((id.clone(), Arc::new(agent)));
+    }
     for (name, place) in &request.contexts {
         build.named_contexts.push((name.clone(), named_context(place)?));
     }
+    build.shell_on_error.clone_from(&request.shell_on_error);
     build.no_cache = request.no_cache;
     build.cache_to = request.caches.exports();
     build.cache_inline = request.caches.inline;
@@ -296,7 +322,7 @@ pub(crate) fn execute(
         let bases = Bases::new(Maker { workspace, events, scope }, options);
         plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
     })
-    .map_err(|error| failure(&error, build))?;
+    .map_err(|error| failed::failure(&error, build))?;
     for warning in &built.warnings {
         let place =
             if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };
@@ -305,33 +331,6 @@ pub(crate) fn execute(
     let seconds = began.elapsed().as_secs_f64();
     crate::why::Lines::keep(workspace, &build.dockerfile_name, &built);
     Ok((built, seconds))
-}
-
-/// Turns the builder's error into a failure that shows the line it is about.
-fn failure(error: &plim_build::BuildError, build: &Request) -> Failure {
-    use plim_build::{BuildError, ErrorKind};
-    let mut failure = Failure::from_error(error).maybe_hint(error.hint());
-    failure.kind = match error.kind() {
-        ErrorKind::Subject => Kind::Subject,
-        ErrorKind::Tool => Kind::Tool,
-    };
-    match error {
-        BuildError::Step { output, .. } if !output.is_empty() => {
-            failure.detail = Some(output.iter().map(|line| format!("    | {line}")).collect::<Vec<_>>().join("\n"));
-        }
-        BuildError::Dockerfile { errors, name } => {
-            let source = String::from_utf8_lossy(&build.dockerfile);
-            failure.detail = Some(crate::lint::frames(name, &source, errors));
-            // each frame has its own
-            failure.hint = None;
-        }
-        _ => {}
-    }
-    if let Some(line) = error.line() {
-        failure.message = format!("{}: {}", build.dockerfile_name, failure.message);
-        debug_assert!(line > 0, "lines are counted from 1");
-    }
-    failure
 }
 
 /// A Dockerfile and the ignore file that belongs to it, as texts.

@@ -32,7 +32,7 @@ mod testing;
 
 pub use config::Config;
 pub use failure::{Failure, Kind};
-pub use plim_oci::{Events, LayerForm, Platform, Silent, TaskId};
+pub use plim_oci::{CACHED, Events, LayerForm, Platform, Silent, TaskId};
 pub use workspace::{Host, Sockets, Workspace};
 
 /// The name and version that reports carry.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use plim_diag::render::{self, TextOptions};
 use plim_diag::{Applicability, Diagnostic, Fix, Subject};
-use plim_dockerfile::ParseError;
+use plim_dockerfile::ignore::Patterns;
+use plim_dockerfile::{Dockerfile, ParseError};
 
 use plim_rules::Checks;
 pub use plim_rules::RULES;
@@ -75,9 +76,10 @@ pub fn lint(files: &[LintFile], mode: FixMode, write: bool) -> Result<LintReport
         let before = String::from_utf8(file.text.clone()).map_err(|error| {
             Failure::caused(format!("{} is not UTF-8", file.name), &error).hint("save the file as UTF-8")
         })?;
-        let (after, fixed) = mend(&file.name, &before, mode);
+        let ignore = file.path.as_deref().and_then(ignore_beside);
+        let (after, fixed) = mend(&file.name, &before, ignore.as_ref(), mode);
         report.fixed += fixed;
-        report.diagnostics.extend(find(&file.name, &after));
+        report.diagnostics.extend(find(&file.name, &after, ignore.as_ref()));
         report.sources.insert(file.name.clone(), after.clone());
         if after != before {
             if let (true, Some(path)) = (write, &file.path) {
@@ -107,19 +109,29 @@ pub fn syntax_tree(name: &str, text: &str) -> Result<String, Failure> {
     Err(Failure::subject(format!("{name} is malformed")).detail(frames(name, text, &dockerfile.errors)))
 }
 
-fn find(name: &str, text: &str) -> Vec<Diagnostic> {
-    plim_rules::dockerfile(&plim_dockerfile::parse(text), &Subject::file(name))
+fn find(name: &str, text: &str, ignore: Option<&Patterns>) -> Vec<Diagnostic> {
+    plim_rules::dockerfile(&plim_dockerfile::parse(text), &Subject::file(name), ignore)
+}
+
+/// Reads the ignore file that a build with the Dockerfile's folder as context would take. One that cannot be read is that
+/// build's to complain about.
+fn ignore_beside(dockerfile: &Utf8Path) -> Option<Patterns> {
+    let own = Utf8PathBuf::from(format!("{dockerfile}.dockerignore"));
+    let text = std::fs::read_to_string(own)
+        .or_else(|_| std::fs::read_to_string(dockerfile.with_file_name(".dockerignore")))
+        .ok()?;
+    Patterns::parse(&text).ok()
 }
 
 /// Applies fixes until none is left or nothing changes; returns the text and the number applied.
-fn mend(name: &str, text: &str, mode: FixMode) -> (String, usize) {
+fn mend(name: &str, text: &str, ignore: Option<&Patterns>, mode: FixMode) -> (String, usize) {
     let mut text = text.to_owned();
     let mut count = 0;
     if mode == FixMode::None {
         return (text, 0);
     }
     for _ in 0..ROUNDS {
-        let findings = find(name, &text);
+        let findings = find(name, &text, ignore);
         let wanted: Vec<&Fix> = findings
             .iter()
             .filter_map(|finding| finding.fix.as_ref())
@@ -146,16 +158,19 @@ const CHECK_ARG: &str = "BUILDKIT_DOCKERFILE_CHECK";
 
 /// Fails where `# check=error=true` of a Dockerfile, or the build argument in its place, makes findings errors. As what was
 /// written for BuildKit, it is about BuildKit's rules: those of plim's alone stop no build.
-pub(crate) fn stop_at_findings(name: &str, text: &[u8], build_args: &[(String, String)]) -> Result<(), Failure> {
+pub(crate) fn stop_at_findings(
+    name: &str,
+    text: &[u8],
+    ignore: Option<&Patterns>,
+    build_args: &[(String, String)],
+) -> Result<(), Failure> {
     let source = String::from_utf8_lossy(text);
-    let file = plim_dockerfile::parse(&source);
-    let given = build_args.iter().rev().find(|(arg, _)| arg == CHECK_ARG);
-    let checks = given.map_or_else(|| Checks::of(&file), |(_, value)| Checks::parse(value));
+    let (file, checks) = read(&source, build_args);
     // what cannot be read is the builder's to say
     if !checks.error || !file.errors.is_empty() {
         return Ok(());
     }
-    let mut findings = plim_rules::dockerfile_with(&file, &Subject::file(name), &checks);
+    let mut findings = plim_rules::dockerfile_with(&file, &Subject::file(name), ignore, &checks);
     findings.retain(|finding| plim_rules::buildkit_name(finding.rule).is_some());
     if findings.is_empty() {
         return Ok(());
@@ -165,6 +180,37 @@ pub(crate) fn stop_at_findings(name: &str, text: &[u8], build_args: &[(String, S
     Err(Failure::subject(format!("{name} has what `check=error=true` forbids: {}", rules.join(", ")))
         .detail(render_text(name, &source, &findings))
         .hint("`plim lint --fix` mends most of it; `# check=skip=NAME` leaves a rule out"))
+}
+
+/// The most findings that a build names.
+const NAMED: usize = 5;
+
+/// Says what a build that succeeded should tell of its Dockerfile, if anything.
+pub(crate) fn remark(text: &[u8], ignore: Option<&Patterns>, build_args: &[(String, String)]) -> Option<String> {
+    let source = String::from_utf8_lossy(text);
+    let (file, checks) = read(&source, build_args);
+    let findings = plim_rules::dockerfile_with(&file, &Subject::file(""), ignore, &checks);
+    if findings.is_empty() {
+        return None;
+    }
+    let s = if findings.len() == 1 { "" } else { "s" };
+    let mut out = format!("{} warning{s} found (use --check to expand):", findings.len());
+    for finding in findings.iter().take(NAMED) {
+        let line = finding.span().map_or(1, |span| file.line(span.start));
+        out.push_str(&format!("\n - {}: {} (line {line})", finding.rule, plim_diag::plain::one_line(&finding.message)));
+    }
+    if findings.len() > NAMED {
+        out.push_str(&format!("\n   and {} more", findings.len() - NAMED));
+    }
+    Some(out)
+}
+
+/// Reads a Dockerfile with what it, or the build argument in its place, wants to be looked for.
+fn read(source: &str, build_args: &[(String, String)]) -> (Dockerfile, Checks) {
+    let file = plim_dockerfile::parse(source);
+    let given = build_args.iter().rev().find(|(arg, _)| arg == CHECK_ARG);
+    let checks = given.map_or_else(|| Checks::of(&file), |(_, value)| Checks::parse(value));
+    (file, checks)
 }
 
 /// Renders a Dockerfile's syntax errors as source frames, for builds that they stop.

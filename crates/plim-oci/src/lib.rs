@@ -34,7 +34,7 @@ pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Descriptor, Platform, media_type};
 pub use digest::{Digest, DigestError, Hasher};
 pub use entry::{EntryHead, EntryKind, LayerObserver, ObserveLayers};
-pub use events::{Events, Silent, TaskId};
+pub use events::{CACHED, Events, Silent, TaskId};
 pub use image::{Image, Layer};
 pub use layout::Layout;
 pub use location::{Location, LocationError};

@@ -1,21 +1,32 @@
 //! Rules about Dockerfiles, each in a file of its own with its page beside it.
 
 use plim_diag::{Diagnostic, Rule, Severity, Subject};
+use plim_dockerfile::ignore::Patterns;
 use plim_dockerfile::shell_split::{self, ShellCommand};
 use plim_dockerfile::stages::{BaseRef, StageGraph};
 use plim_dockerfile::{Dockerfile, ErrorKind, Instruction, Kind, LogicalLine, ParseError};
 
 mod add_local;
 mod apt_lists;
+mod base_argument;
 mod cache_order;
 mod casing;
+mod constant_platform;
+mod copy_ignored;
+mod description;
 mod empty_continuation;
 mod exec_form;
+mod expose;
+mod legacy_pair;
 mod maintainer;
 mod pip_cache;
 mod redundant_platform;
+mod repeated;
+mod secret_variable;
 mod skip;
 mod stage_names;
+mod undefined_variable;
+mod workdir;
 
 pub use skip::{Checks, buildkit_name};
 
@@ -34,41 +45,68 @@ pub const RULES: &[Rule] = &[
     add_local::RULE,
     apt_lists::RULE,
     cache_order::RULE,
+    constant_platform::RULE,
+    copy_ignored::RULE,
+    description::RULE,
     stage_names::DUPLICATE,
     empty_continuation::RULE,
     exec_form::RULE,
+    expose::CASING,
+    expose::MAPPING,
     casing::FROM_AS,
     casing::INSTRUCTION,
+    base_argument::DEFAULT,
+    legacy_pair::RULE,
     maintainer::RULE,
     pip_cache::RULE,
     redundant_platform::RULE,
+    workdir::RULE,
+    repeated::RULE,
     stage_names::RESERVED,
+    secret_variable::RULE,
     casing::STAGE_NAME,
+    base_argument::UNDEFINED,
+    undefined_variable::RULE,
 ];
 
 /// Looks at a Dockerfile, but not for what its `# check=skip=` does not want. Where it has syntax errors, those are all that is reported: what follows from a broken
-/// line would only confuse.
-pub fn dockerfile(file: &Dockerfile, subject: &Subject) -> Vec<Diagnostic> {
-    dockerfile_with(file, subject, &Checks::of(file))
+/// line would only confuse. `ignore` are the patterns that leave files out of its context, where they are known.
+pub fn dockerfile(file: &Dockerfile, subject: &Subject, ignore: Option<&Patterns>) -> Vec<Diagnostic> {
+    dockerfile_with(file, subject, ignore, &Checks::of(file))
 }
 
 /// Looks at a Dockerfile for what is wanted, whatever its own directive says.
-pub fn dockerfile_with(file: &Dockerfile, subject: &Subject, checks: &Checks) -> Vec<Diagnostic> {
+pub fn dockerfile_with(
+    file: &Dockerfile,
+    subject: &Subject,
+    ignore: Option<&Patterns>,
+    checks: &Checks,
+) -> Vec<Diagnostic> {
     if !file.errors.is_empty() {
         return file.errors.iter().map(|error| syntax_error(error, subject)).collect();
     }
-    let view = View { file, graph: StageGraph::new(file, &[], &[]), subject };
+    let view = View { file, graph: StageGraph::new(file, &[], &[]), subject, ignore };
     let mut found = Vec::new();
     add_local::check(&view, &mut found);
     apt_lists::check(&view, &mut found);
+    base_argument::check(&view, &mut found);
     cache_order::check(&view, &mut found);
     casing::check(&view, &mut found);
+    constant_platform::check(&view, &mut found);
+    copy_ignored::check(&view, &mut found);
+    description::check(&view, &mut found);
     empty_continuation::check(&view, &mut found);
     exec_form::check(&view, &mut found);
+    expose::check(&view, &mut found);
+    legacy_pair::check(&view, &mut found);
     maintainer::check(&view, &mut found);
     pip_cache::check(&view, &mut found);
     redundant_platform::check(&view, &mut found);
+    repeated::check(&view, &mut found);
+    secret_variable::check(&view, &mut found);
     stage_names::check(&view, &mut found);
+    undefined_variable::check(&view, &mut found);
+    workdir::check(&view, &mut found);
     found.retain(|finding| checks.wants(finding.rule));
     plim_diag::sort(&mut found);
     found
@@ -90,6 +128,7 @@ struct View<'a> {
     file: &'a Dockerfile,
     graph: StageGraph,
     subject: &'a Subject,
+    ignore: Option<&'a Patterns>,
 }
 
 impl<'a> View<'a> {

@@ -35,17 +35,16 @@ pub fn set_helper(path: impl Into<PathBuf>) {
 pub(crate) struct Helper {
     pub(crate) process: Child,
     pub(crate) control: UnixStream,
-    pub(crate) stdout: ChildStdout,
-    pub(crate) stderr: ChildStderr,
+    /// None where the command writes to a terminal.
+    pub(crate) stdout: Option<ChildStdout>,
+    pub(crate) stderr: Option<ChildStderr>,
 }
 
-/// Starts a helper and hands it the request.
-pub(crate) fn launch(request: &Request<&Spec>) -> Result<Helper, SandboxError> {
+/// Starts a helper and hands it the request. Output goes to pipes, or to a terminal that is given.
+pub(crate) fn launch(request: &Request<&Spec>, terminal: Option<OwnedFd>) -> Result<Helper, SandboxError> {
     let (mut control, theirs) = UnixStream::pair().step(|| "make a socket pair")?;
-    let mut process = spawn(OwnedFd::from(theirs)).step(|| "start the sandbox's helper process")?;
-    let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
-        return Err(SandboxError::Helper("no pipes".to_owned()));
-    };
+    let mut process = spawn(OwnedFd::from(theirs), terminal).step(|| "start the sandbox's helper process")?;
+    let (stdout, stderr) = (process.stdout.take(), process.stderr.take());
     if let Err(error) = wire::send(request, &mut control) {
         let status = process.wait().map_or_else(|error| error.to_string(), |status| status.to_string());
         return Err(SandboxError::Helper(format!("{status}, {error}")));
@@ -53,14 +52,18 @@ pub(crate) fn launch(request: &Request<&Spec>) -> Result<Helper, SandboxError> {
     Ok(Helper { process, control, stdout, stderr })
 }
 
-fn spawn(control: OwnedFd) -> io::Result<Child> {
+fn spawn(control: OwnedFd, terminal: Option<OwnedFd>) -> io::Result<Child> {
     let program = program()?;
+    let (stdout, stderr) = match terminal {
+        Some(terminal) => (Stdio::from(terminal.try_clone()?), Stdio::from(terminal)),
+        None => (Stdio::piped(), Stdio::piped()),
+    };
     Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
         .arg0(HELPER_NAME)
         .env_clear()
         .stdin(Stdio::from(control))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
+        .stdout(stdout)
+        .stderr(stderr)
         .spawn()
 }
 

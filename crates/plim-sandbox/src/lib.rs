@@ -27,6 +27,7 @@ mod session;
 mod spec;
 mod stubs;
 mod sys;
+mod terminal;
 pub mod userns;
 mod wire;
 
@@ -38,3 +39,4 @@ pub use launch::set_helper;
 pub use probe::{Support, probe};
 pub use secret::Secret;
 pub use spec::{Exit, Mount, MountSource, Network, ResolvConf, RootFs, Spec, Stream, Ulimit};
+pub use terminal::{Terminal, run_on_terminal};

@@ -25,7 +25,7 @@ pub fn probe() -> Support {
 }
 
 fn try_probe() -> Result<Support, SandboxError> {
-    let mut helper = launch::launch(&Request::Probe)?;
+    let mut helper = launch::launch(&Request::Probe, None)?;
     let mut answer = Vec::new();
     let read = std::io::Read::read_to_end(&mut helper.control, &mut answer);
     let status = helper.process.wait();

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -49,16 +49,23 @@ struct Open {
 impl Session {
     /// Starts the helper on a spec.
     pub(crate) fn open(spec: &Spec) -> Result<Self, SandboxError> {
+        Self::open_on(spec, None)
+    }
+
+    /// Starts the helper on a spec; with a terminal the command gets that one, and no output passes through here.
+    pub(crate) fn open_on(spec: &Spec, terminal: Option<OwnedFd>) -> Result<Self, SandboxError> {
         launch::check(spec)?;
         let grounds = Grounds::of(&spec.root);
-        let helper = launch::launch(&Request::Run(spec))?;
+        let helper = launch::launch(&Request::Run(spec), terminal)?;
         let nonblocking = |fd: rustix::fd::BorrowedFd<'_>| {
             let flags = rustix::fs::fcntl_getfl(fd)?;
             rustix::fs::fcntl_setfl(fd, flags | rustix::fs::OFlags::NONBLOCK)
         };
-        for fd in [helper.control.as_fd(), helper.stdout.as_fd(), helper.stderr.as_fd()] {
+        let outputs = [helper.stdout.as_ref().map(AsFd::as_fd), helper.stderr.as_ref().map(AsFd::as_fd)];
+        for fd in [helper.control.as_fd()].into_iter().chain(outputs.into_iter().flatten()) {
             nonblocking(fd).step(|| "make a pipe non-blocking")?;
         }
+        let open = Open { control: true, stdout: helper.stdout.is_some(), stderr: helper.stderr.is_some() };
         Ok(Self {
             helper,
             reports: Reports::default(),
@@ -68,7 +75,7 @@ impl Session {
             started: None,
             fault: None,
             exit: None,
-            open: Open { control: true, stdout: true, stderr: true },
+            open,
         })
     }
 
@@ -111,11 +118,11 @@ impl Session {
         let (helper, open) = (&self.helper, &self.open);
         let mut fds = Vec::with_capacity(3);
         for (fd, open) in [
-            (helper.control.as_fd(), open.control),
-            (helper.stdout.as_fd(), open.stdout),
-            (helper.stderr.as_fd(), open.stderr),
+            (Some(helper.control.as_fd()), open.control),
+            (helper.stdout.as_ref().map(AsFd::as_fd), open.stdout),
+            (helper.stderr.as_ref().map(AsFd::as_fd), open.stderr),
         ] {
-            if open {
+            if let Some(fd) = fd.filter(|_| open) {
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
             }
         }
@@ -127,11 +134,11 @@ impl Session {
 
     /// One chunk of each stream, so that neither starves the other or the reports.
     fn take_output(&mut self, chunk: &mut [u8], output: &mut dyn FnMut(Stream, &[u8])) {
-        if self.open.stdout {
-            self.open.stdout = take(&mut self.helper.stdout, chunk, &mut |bytes| output(Stream::Stdout, bytes));
+        if let Some(stdout) = self.helper.stdout.as_mut().filter(|_| self.open.stdout) {
+            self.open.stdout = take(stdout, chunk, &mut |bytes| output(Stream::Stdout, bytes));
         }
-        if self.open.stderr {
-            self.open.stderr = take(&mut self.helper.stderr, chunk, &mut |bytes| output(Stream::Stderr, bytes));
+        if let Some(stderr) = self.helper.stderr.as_mut().filter(|_| self.open.stderr) {
+            self.open.stderr = take(stderr, chunk, &mut |bytes| output(Stream::Stderr, bytes));
         }
     }
 

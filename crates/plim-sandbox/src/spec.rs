@@ -45,6 +45,9 @@ pub struct Spec {
     pub ulimits: Vec<Ulimit>,
     /// Makes a missing working directory (0755, root) instead of failing; it stays in the file system.
     pub create_cwd: bool,
+    /// Standard output is a terminal, which becomes the command's own, and its standard input too:
+    /// [`run_on_terminal`](crate::run_on_terminal) sets it, for all others it is an error.
+    pub terminal: bool,
     /// Sets `no_new_privs`, which switches off `sudo` and other set-user-ID programs.
     pub no_new_privs: bool,
     /// The program of an OCI runtime that changes the root, drops rights and executes the command, in the place of plim;
@@ -72,6 +75,7 @@ impl Spec {
             shm_size: 64 << 20,
             ulimits: Vec::new(),
             create_cwd: true,
+            terminal: false,
             no_new_privs: false,
             runtime: None,
         }

@@ -1,6 +1,7 @@
 //! The mounts of a RUN.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bstr::{BStr, BString, ByteSlice as _};
 use plim_dockerfile::Run;
@@ -20,6 +21,7 @@ use crate::graph::{Origin, Step};
 use crate::paths;
 use crate::shared::Shared;
 use crate::snapshot::{self, Chain, View};
+use crate::ssh::{AgentSocket, SshAgent};
 use crate::stack::Stack;
 use crate::stage::Building;
 use crate::travel::{CacheMount, First, PortableInput, first_content};
@@ -28,6 +30,12 @@ use crate::travel::{CacheMount, First, PortableInput, first_content};
 const CACHE_NAMESPACE_ARG: &str = "BUILDKIT_CACHE_MOUNT_NS";
 /// The mode of a secret that names none.
 const SECRET_MODE: u32 = 0o400;
+/// The id of an agent that names none.
+const DEFAULT_AGENT: &str = "default";
+/// Where agents are that name no place, with their number behind it.
+const AGENT_TARGET: &str = "/run/buildkit/ssh_agent.";
+/// The mode of an agent's socket that names none.
+const AGENT_MODE: u32 = 0o600;
 /// The mode of a tmpfs.
 const TMPFS_MODE: u32 = 0o1777;
 
@@ -38,9 +46,14 @@ pub(super) struct Mounts {
 }
 
 /// What is mounted while the step runs.
+#[derive(Default)]
 pub(super) struct Prepared {
     /// The mounts.
     pub(super) mounts: Vec<Mount>,
+    /// Where the step finds the first of its agents.
+    pub(super) agent: Option<String>,
+    /// They answer while they live.
+    pub(super) agents: Vec<AgentSocket>,
     /// Secrets that the step sees as variables.
     pub(super) env: Vec<(String, Secret)>,
     /// What must not appear in the output.
@@ -67,6 +80,8 @@ enum PlannedSource {
     Tmpfs,
     /// A secret.
     Secret(Secret),
+    /// An agent; none where it is neither given nor required.
+    Ssh(Option<Arc<SshAgent>>),
 }
 
 impl Mounts {
@@ -79,7 +94,9 @@ impl Mounts {
                 |text: &str| -> Result<String, WordError> { Ok(lexer.process_word(text, building.scope.vars())?.text) };
             let mount =
                 flag.resolve(&mut expand).map_err(|error| building.fail(step, error.to_string(), error.hint()))?;
-            list.extend(plan(building, step, mount, origin.as_ref())?);
+            let agents =
+                list.iter().filter(|planned: &&Planned| matches!(planned.source, PlannedSource::Ssh(_))).count();
+            list.extend(plan(building, step, mount, origin.as_ref(), agents)?);
         }
         Ok(Self { list, failed: Box::new(building.files_failed(step)) })
     }
@@ -106,6 +123,11 @@ impl Mounts {
                 }
                 PlannedSource::Secret(_) => {
                     op.option("env", mount.env.as_ref()).field("id", mount.secret_id());
+                    op.list("owner", [mount.mode, mount.uid, mount.gid].map(|number| format!("{number:?}")));
+                }
+                // whether there is one, and what it knows, is the user's affair
+                PlannedSource::Ssh(_) => {
+                    op.field("id", mount.id.as_deref().unwrap_or(DEFAULT_AGENT));
                     op.list("owner", [mount.mode, mount.uid, mount.gid].map(|number| format!("{number:?}")));
                 }
             }
@@ -150,7 +172,10 @@ impl Mounts {
                     digests.push((name, digest.map_err(&self.failed)?));
                 }
                 PlannedSource::Stack { stack, .. } => digests.push((name, stack.id().clone())),
-                PlannedSource::Cache { .. } | PlannedSource::Tmpfs | PlannedSource::Secret(_) => {}
+                PlannedSource::Cache { .. }
+                | PlannedSource::Tmpfs
+                | PlannedSource::Secret(_)
+                | PlannedSource::Ssh(_) => {}
             }
         }
         Ok(digests)
@@ -158,7 +183,7 @@ impl Mounts {
 
     /// Makes everything ready for the step. `scratch` is a directory that lives as long as the step.
     pub(super) fn prepare(&self, shared: &Shared<'_>, scratch: &Path) -> Result<Prepared, BuildError> {
-        let mut prepared = Prepared { mounts: Vec::new(), env: Vec::new(), masks: Vec::new(), locks: Vec::new() };
+        let mut prepared = Prepared::default();
         let mut list: Vec<&Planned> = self.list.iter().collect();
         if is_copied(shared) {
             // each cache is waited for, so that all steps must wait in the same order
@@ -203,6 +228,21 @@ impl Mounts {
                     uid: mount.uid.unwrap_or(0),
                     gid: mount.gid.unwrap_or(0),
                 }
+            }
+            PlannedSource::Ssh(None) => return Ok(None),
+            PlannedSource::Ssh(Some(agent)) => {
+                let target = &planned.target;
+                let broken = |error| BuildError::io(format!("open a socket for the agent on {target}"), error);
+                let dir = scratch.join("agents");
+                std::fs::create_dir_all(&dir).map_err(broken)?;
+                let (mode, owner) =
+                    (mount.mode.unwrap_or(AGENT_MODE), (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0)));
+                let name = prepared.agents.len().to_string();
+                let socket = AgentSocket::open(Arc::clone(agent), &dir, &name, mode, owner).map_err(broken)?;
+                let path = socket.path().to_owned();
+                prepared.agents.push(socket);
+                prepared.agent.get_or_insert_with(|| target.clone());
+                MountSource::Moved { path, back: true }
             }
             PlannedSource::Context { named, path } => {
                 let path = materialise(&copy::context(shared, *named), path, shared, &self.failed)?;
@@ -265,12 +305,14 @@ fn is_copied(shared: &Shared<'_>) -> bool {
     shared.request.isolation == Isolation::Chroot
 }
 
-/// Says what a mount shows. `None`: nothing, such as a secret that is neither given nor required.
+/// Says what a mount shows. `None`: nothing, such as a secret that is neither given nor required. `agents` come before it in
+/// the instruction.
 fn plan(
     building: &Building<'_>,
     step: &Step,
     mount: RunMount,
     origin: Option<&Origin>,
+    agents: usize,
 ) -> Result<Option<Planned>, BuildError> {
     let shared = building.shared;
     let workdir = &building.config.config.working_dir;
@@ -313,15 +355,17 @@ fn plan(
             (target, PlannedSource::Secret(secret.value.clone()))
         }
         MountType::Ssh => {
-            if mount.required {
+            let id = mount.id.as_deref().unwrap_or(DEFAULT_AGENT);
+            let agent = shared.request.ssh.iter().find(|(known, _)| known == id).map(|(_, agent)| Arc::clone(agent));
+            if agent.is_none() && mount.required {
                 return Err(building.fail(
                     step,
-                    "no agent is offered to steps",
-                    Some("mount a deploy key as a secret instead: --mount=type=secret,id=key".to_owned()),
+                    format!("the agent `{id}` is required and not given"),
+                    Some(format!("--ssh {id} offers the agent of SSH_AUTH_SOCK, --ssh {id}=FILE a key")),
                 ));
             }
-            shared.warn(step.line, "the mount of an agent (type=ssh) has no effect".to_owned());
-            return Ok(None);
+            let target = if mount.target.is_some() { target()? } else { format!("{AGENT_TARGET}{agents}") };
+            (target, PlannedSource::Ssh(agent))
         }
     };
     Ok(Some(Planned { mount, target, source }))

@@ -66,7 +66,11 @@ impl<'a> Output<'a> {
             }
         }
         let line = String::from_utf8_lossy(&line).into_owned();
-        self.events.output(self.task, &line);
+        if at == 0 {
+            self.events.output(self.task, &line);
+        } else {
+            self.events.error_output(self.task, &line);
+        }
         if self.tail.len() == TAIL {
             self.tail.pop_front();
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use std::sync::Arc;
 
-use plim_oci::{Digest, Layer, TaskId};
+use plim_oci::{CACHED, Digest, Layer, TaskId};
 
 use super::Building;
 use crate::cache::{Answer, FilePrint, Key, LayerRecord, Op};
@@ -100,15 +100,15 @@ impl Building<'_> {
         let (settled, recipe) = match self.settle(&mut work, &place, task) {
             Ok(settled) => settled,
             Err(error) => {
-                events.finish(task, if matches!(error, BuildError::Cancelled) { "stopped" } else { "failed" }, true);
+                events.finish(task, &error.outcome(), true);
                 return Err(error);
             }
         };
         let seconds = started.elapsed().as_secs_f64();
         let imported = settled.remote.as_ref().map(|remote| remote.source().to_owned());
         match (&settled.miss, &imported) {
-            (None, None) => events.finish(task, "cached", false),
-            (None, Some(source)) => events.finish(task, &format!("cached in {source}"), false),
+            (None, None) => events.finish(task, CACHED, false),
+            (None, Some(source)) => events.finish(task, &format!("{CACHED} in {source}"), false),
             // whoever shows tasks knows how long they took
             (Some(_), _) => events.finish(task, "", false),
         }

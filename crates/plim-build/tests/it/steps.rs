@@ -20,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_changed_mount_redoes_the_run", a_changed_mount_redoes_the_run),
     ("here_documents_are_scripts", here_documents_are_scripts),
     ("proxies_and_authorities_are_no_part_of_the_key", proxies_and_authorities_are_no_part_of_the_key),
+    ("agents_answer_in_their_step_and_leave_nothing", agents_answer_in_their_step),
     ("a_failing_stage_stops_the_others", a_failing_stage_stops_the_others),
     ("the_user_can_stop_a_run", the_user_can_stop_a_run),
     ("a_run_without_network_sees_none", a_run_without_network_sees_none),
@@ -251,4 +252,57 @@ fn an_offline_build_is_answered_by_the_cache() {
     let mut other = bench.request("FROM busybox\nRUN [ \"$(grep -c : /proc/net/dev)\" = 1 ]\n");
     other.offline = true;
     bench.run(&other).unwrap();
+}
+
+/// An agent that says that it holds no key, whatever it is asked.
+fn agent(path: &std::path::Path) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut question = [0; 5];
+            while stream.read_exact(&mut question).is_ok() {
+                stream.write_all(&[0, 0, 0, 5, 12, 0, 0, 0, 0]).unwrap();
+            }
+        }
+    });
+}
+
+fn agents_answer_in_their_step() {
+    if !can_run() {
+        return;
+    }
+    let bench = Workbench::new();
+    let socket = bench.context().with_file_name("agent");
+    agent(&socket);
+    let offered = |bench: &Workbench, dockerfile: &str| {
+        let mut request = bench.request(dockerfile);
+        let agent = std::sync::Arc::new(plim_build::SshAgent::open(std::slice::from_ref(&socket)).unwrap());
+        request.ssh = vec![("default".to_owned(), agent)];
+        request
+    };
+    // identities, as bytes: the length of the question, and its kind
+    let dockerfile = "FROM busybox\nRUN --mount=type=ssh --mount=type=ssh,target=/my/agent,mode=0666,uid=7,gid=8 \
+                      echo \"at $SSH_AUTH_SOCK\" && ls -ln $SSH_AUTH_SOCK /my/agent && test -S /my/agent\n\
+                      RUN test ! -e /run/buildkit && test ! -e /my && test -z \"$SSH_AUTH_SOCK\"\n";
+    let events = Recorder::new();
+    let first = bench.run_with(&offered(&bench, dockerfile), &events).unwrap_or_else(|error| panic!("{error:?}"));
+    let lines = events.lines();
+    assert_eq!(lines[0], "at /run/buildkit/ssh_agent.0", "{lines:?}");
+    let has = |start: &str, end: &str| lines.iter().any(|line| line.starts_with(start) && line.ends_with(end));
+    assert!(has("srw-------", "/run/buildkit/ssh_agent.0") && has("srw-rw-rw-", "/my/agent"), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains(" 7 ") && line.contains(" 8 ")), "{lines:?}");
+    assert_eq!(bench.paths(&first.image, 1), [] as [&str; 0]);
+    // the agent is no part of the key: without one the result is the same
+    let again = bench.run(&bench.request(dockerfile)).unwrap();
+    assert!(again.steps.iter().all(|step| step.cached), "{:?}", again.steps);
+
+    let error = bench.fail("FROM busybox\nRUN --mount=type=ssh,id=other,required true\n");
+    assert!(
+        error.to_string().contains("`other` is required") && error.hint().unwrap().contains("--ssh other"),
+        "{error}"
+    );
+    let absent =
+        bench.build("FROM busybox\nRUN --mount=type=ssh test -z \"$SSH_AUTH_SOCK\" && test ! -e /run/buildkit\n");
+    assert_eq!(bench.paths(&absent.image, 1), [] as [&str; 0]);
 }

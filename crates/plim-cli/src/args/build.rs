@@ -44,6 +44,9 @@ pub(crate) struct Build {
     /// Secret for RUN --mount=type=secret: id=NAME,src=FILE or id=NAME,env=VARIABLE.
     #[arg(long, value_name = "SPEC")]
     pub(crate) secret: Vec<String>,
+    /// Agent for RUN --mount=type=ssh: default (that of SSH_AUTH_SOCK), ID=SOCKET or ID=KEYFILE[,KEYFILE]; may be repeated.
+    #[arg(long, value_name = "SPEC")]
+    pub(crate) ssh: Vec<String>,
     /// A further context for FROM and COPY --from=NAME: a folder, docker-image://REF, oci-layout://FOLDER, store:REF.
     #[arg(long, value_name = "NAME=PLACE")]
     pub(crate) build_context: Vec<String>,
@@ -74,6 +77,9 @@ pub(crate) struct Build {
     /// [default: `cap-gb` of plim.toml, or 20].
     #[arg(long, value_name = "GB", env = "PLIM_CAP_GB", help_heading = "Caches")]
     pub(crate) cap_gb: Option<u64>,
+    /// Where a RUN fails: open a shell in it, with its files, mounts, variables and user.
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub(crate) on_error: Option<OnError>,
     /// Put one layer in the place of all that the steps make; those of the base stay.
     #[arg(long)]
     pub(crate) squash: bool,
@@ -112,4 +118,11 @@ pub(crate) struct Build {
     pub(crate) runtime: Option<Utf8PathBuf>,
     #[command(flatten)]
     pub(crate) bases: Bases,
+}
+
+/// `--on-error`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnError {
+    /// A shell on this terminal.
+    Shell,
 }

@@ -1,18 +1,18 @@
 //! `plim build`.
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use camino::Utf8Path;
 use plim_engine::Failure;
-use plim_engine::build::{self, BuildReport, BuildRequest, DockerfileSource, ImageOutput};
+use plim_engine::build::{self, BuildReport, BuildRequest, DockerfileSource, ImageOutput, Terminal};
 
 use super::{Context, build_options, parse};
-use crate::Outcome;
-use crate::args::build::Build;
+use crate::args::build::{Build, OnError};
 use crate::args::lint::Lint;
 use crate::args::{Format, Output};
 use crate::numbers::{bytes, plural};
-use crate::{env, show};
+use crate::{Outcome, env, show};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failure> {
@@ -56,6 +56,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         labels: pairs("label", &args.label)?,
         annotations: pairs("annotation", &args.annotation)?,
         secrets: args.secret.iter().map(|text| parse::secret(text)).collect::<Result<_, _>>()?,
+        ssh: args.ssh.iter().map(|text| parse::ssh(text)).collect::<Result<_, _>>()?,
         contexts: pairs("build-context", &args.build_context)?,
         no_cache: args.no_cache,
         no_cache_stages: args.no_cache_filter.clone(),
@@ -65,6 +66,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         outputs,
         caches: super::caches::caches(args)?,
         cap_gb: args.cap_gb,
+        shell_on_error: args.on_error.map(terminal).transpose()?,
         extra_hosts: args.add_host.iter().map(|text| parse::extra_host(text)).collect::<Result<_, _>>()?,
         runtime: args.runtime.as_deref().map(env::program).transpose()?,
         options: build_options(&args.network, &args.bases),
@@ -73,7 +75,7 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
     let project = Utf8Path::new(&args.context);
     let project = if project.is_dir() { project } else { Utf8Path::new(".") };
     let workspace = context.workshop(project, &args.isolation)?;
-    let report = build::build(&workspace, &request, &context.progress())?;
+    let report = build::build(&workspace, &request, &context.build_progress())?;
     if let Some(path) = &args.iidfile {
         std::fs::write(path, report.digest.as_str())
             .map_err(|error| Failure::caused(format!("failed to write {path}"), &error))?;
@@ -109,6 +111,16 @@ pub(crate) fn run(context: &Context<'_>, args: &Build) -> Result<Outcome, Failur
         context.printer.next_step(&format!("plim analyze {tag}"));
     }
     Ok(Outcome::Good)
+}
+
+/// The terminal for a shell.
+fn terminal(on_error: OnError) -> Result<Arc<Terminal>, Failure> {
+    let OnError::Shell = on_error;
+    let terminal = Terminal::new(std::io::stdin(), std::io::stderr(), env::terminal_kind());
+    terminal.map(Arc::new).map_err(|_| {
+        Failure::tool("--on-error=shell needs a terminal on standard input and standard error")
+            .hint("leave the flag out where nobody can type, such as in CI: the error has the last lines of the step")
+    })
 }
 
 /// Looks at the Dockerfile in the place of building it.

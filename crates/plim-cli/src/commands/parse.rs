@@ -58,6 +58,26 @@ pub(crate) fn secret(text: &str) -> Result<(String, Vec<u8>), Failure> {
     Ok((id, value))
 }
 
+/// `ID` for the agent of `SSH_AUTH_SOCK`, or `ID=PATH[,PATH]` for a socket or keys.
+pub(crate) fn ssh(text: &str) -> Result<(String, Vec<Utf8PathBuf>), Failure> {
+    let hint = "write --ssh default, --ssh ID=SOCKET or --ssh ID=KEYFILE";
+    let (id, paths) = text.split_once('=').map_or((text, None), |(id, paths)| (id, Some(paths)));
+    if id.is_empty() {
+        return Err(Failure::tool(format!("--ssh {text} has no id")).hint(hint));
+    }
+    let paths = match paths {
+        Some(paths) => paths.split(',').filter(|path| !path.is_empty()).map(Utf8PathBuf::from).collect(),
+        None => vec![env::ssh_agent().ok_or_else(|| {
+            Failure::tool(format!("--ssh {text} wants the agent of SSH_AUTH_SOCK, which is not set"))
+                .hint("start one (`eval $(ssh-agent)`, `ssh-add`), or name a key: --ssh default=KEYFILE")
+        })?],
+    };
+    if paths.is_empty() {
+        return Err(Failure::tool(format!("--ssh {text} names no file")).hint(hint));
+    }
+    Ok((id.to_owned(), paths))
+}
+
 /// `FOLDER`, `-`, or `type=KIND` with `dest`, `tar`, `name` and `push`. Returns the output, and a name that it gives the
 /// image.
 pub(crate) fn output(text: &str) -> Result<(ImageOutput, Option<String>), Failure> {
@@ -176,6 +196,15 @@ mod tests {
     fn a_secret_error_does_not_show_the_text() {
         let failure = secret("hunter2").unwrap_err();
         assert!(!format!("{failure:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_agent_is_a_socket_or_keys() {
+        let expected = ("k".to_owned(), vec!["a".into(), "b".into()]);
+        assert_eq!(ssh("k=a,b").unwrap(), expected);
+        for wrong in ["", "=a", "k=", "k=,"] {
+            assert!(ssh(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -211,6 +211,30 @@ fn findings_stop_a_build_only_where_the_file_or_an_argument_says_so() {
 }
 
 #[test]
+fn a_build_ends_with_the_number_of_findings() {
+    let env = project();
+    env.write(
+        "Dockerfile",
+        "FROM scratch as web\nCOPY a.txt /\nENV MODE fast\nARG API_TOKEN\nEXPOSE 80:8080\nCMD run it\nUSER 1\n",
+    );
+    env.check("build_findings", &env.plim(["build", "."]));
+    let quiet = env.plim(["build", "-q", "."]);
+    assert_eq!(quiet.stderr, "", "{quiet}");
+}
+
+#[test]
+fn a_large_context_is_taken_apart_when_there_was_something_to_do() {
+    let env = project();
+    std::fs::create_dir(env.work().join("data")).unwrap();
+    std::fs::File::create(env.work().join("data/dump")).unwrap().set_len(60_000_000).unwrap();
+    let output = env.plim(["build", "."]);
+    assert!(output.stderr.contains("the build context has 60 MB in 4 files"), "{output}");
+    assert!(output.stderr.contains("leave out:\n     60 MB  data\n"), "{output}");
+    let again = env.plim(["build", "."]);
+    assert!(!again.stderr.contains("build context"), "{again}");
+}
+
+#[test]
 fn check_looks_and_builds_nothing() {
     let env = project();
     let clean = env.plim(["build", "--check", "-t", "shop:1", "."]);

@@ -20,6 +20,7 @@ mod help;
 mod images;
 mod isolation;
 mod lint;
+mod on_error;
 mod optimize;
 mod pipe;
 mod registry;

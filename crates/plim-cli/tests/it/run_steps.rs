@@ -47,11 +47,37 @@ fn a_program_that_is_missing_gets_a_hint() {
 }
 
 #[test]
-fn verbose_streams_the_output_of_steps() {
+fn the_output_of_steps_is_in_the_log() {
     let Some(env) = env("RUN echo spoken aloud\n") else { return };
-    let output = env.plim(["build", "-v", "."]);
-    assert!(output.stderr.contains("| spoken aloud"), "{output}");
+    let output = env.plim(["build", "."]);
+    let said = output.stderr.lines().find(|line| line.starts_with("#1 ") && line.ends_with(" spoken aloud"));
+    assert!(said.is_some(), "{output}");
     assert!(!output.stdout.contains("spoken"), "{output}");
+    let again = env.plim(["build", "."]);
+    assert!(again.stderr.contains("#1 CACHED\n"), "{again}");
+    let quiet = env.plim(["build", "--no-cache", "-q", "."]);
+    assert_eq!(quiet.stderr, "", "{quiet}");
+    quiet.good();
+}
+
+#[test]
+fn raw_json_is_all_there_is_on_standard_error() {
+    let Some(env) = env("RUN --mount=type=secret,id=t,env=T echo \"it is $T\"; echo aside >&2\n") else { return };
+    let mut command = env.command(["build", "--progress", "rawjson", "--secret", "id=t", "."]);
+    command.env("t", "hunter2");
+    let output = crate::env::Output::of(command);
+    let lines: Vec<serde_json::Value> =
+        output.stderr.lines().map(|line| serde_json::from_str(line).expect("each line is a document")).collect();
+    let logs: Vec<(u64, String)> = lines
+        .iter()
+        .flat_map(|line| line["logs"].as_array().cloned().unwrap_or_default())
+        .map(|log| (log["stream"].as_u64().unwrap(), log["data"].as_str().unwrap().to_owned()))
+        .collect();
+    // `it is ***` and `aside`
+    assert!(logs.contains(&(1, "aXQgaXMgKioqCg==".to_owned())), "{logs:?}");
+    assert!(logs.contains(&(2, "YXNpZGUK".to_owned())), "{logs:?}");
+    assert!(lines.iter().any(|line| line["vertexes"][0]["completed"].is_string()), "{output}");
+    output.good();
 }
 
 #[test]

@@ -5,15 +5,30 @@ use plim_dockerfile::Dockerfile;
 /// What BuildKit calls plim's rules.
 const NAMES: &[(&str, &str)] = &[
     ("ConsistentInstructionCasing", "instruction-casing"),
+    ("CopyIgnoredFile", "copy-ignored"),
     ("DuplicateStageName", "duplicate-stage"),
+    ("ExposeInvalidFormat", "expose-mapping"),
+    ("ExposeProtoCasing", "expose-casing"),
     ("FromAsCasing", "from-as-casing"),
+    ("FromPlatformFlagConstDisallowed", "constant-platform"),
+    ("InvalidDefaultArgInFrom", "invalid-base-default"),
+    ("InvalidDefinitionDescription", "definition-description"),
     ("JSONArgsRecommended", "exec-form"),
+    ("LegacyKeyValueFormat", "legacy-key-value"),
     ("MaintainerDeprecated", "maintainer"),
+    ("MultipleInstructionsDisallowed", "repeated-instruction"),
     ("NoEmptyContinuation", "empty-continuation"),
     ("RedundantTargetPlatform", "redundant-platform"),
     ("ReservedStageName", "reserved-stage"),
+    ("SecretsUsedInArgOrEnv", "secret-variable"),
     ("StageNameCasing", "stage-name-casing"),
+    ("UndefinedArgInFrom", "undefined-base-argument"),
+    ("UndefinedVar", "undefined-variable"),
+    ("WorkdirRelativePath", "relative-workdir"),
 ];
+
+/// Rules that are looked for only where that is asked for.
+const EXPERIMENTAL: &[&str] = &["definition-description"];
 
 /// What `# check=` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +37,10 @@ pub struct Checks {
     skip: Vec<String>,
     /// None is wanted.
     skip_all: bool,
+    /// Rules that are wanted although they are experimental.
+    experimental: Vec<String>,
+    /// All of those are wanted.
+    experimental_all: bool,
     /// A finding stops the build.
     pub error: bool,
 }
@@ -39,6 +58,10 @@ impl Checks {
             match part.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
                 Some(("skip", "all")) => checks.skip_all = true,
                 Some(("skip", names)) => checks.skip.extend(names.split(',').map(|name| name.trim().to_owned())),
+                Some(("experimental", "all")) => checks.experimental_all = true,
+                Some(("experimental", names)) => {
+                    checks.experimental.extend(names.split(',').map(|name| name.trim().to_owned()));
+                }
                 Some(("error", value)) => checks.error = value.eq_ignore_ascii_case("true") || value == "1",
                 _ => {}
             }
@@ -49,8 +72,12 @@ impl Checks {
     /// Says whether findings of a rule are wanted.
     pub fn wants(&self, rule: &str) -> bool {
         // what cannot be built is no matter of taste
-        rule == super::SYNTAX.id
-            || !(self.skip_all || self.skip.iter().any(|name| name == rule || buildkit_name(rule) == Some(name)))
+        if rule == super::SYNTAX.id {
+            return true;
+        }
+        let named = |names: &[String]| names.iter().any(|name| name == rule || buildkit_name(rule) == Some(name));
+        let asked_for = !EXPERIMENTAL.contains(&rule) || self.experimental_all || named(&self.experimental);
+        asked_for && !self.skip_all && !named(&self.skip)
     }
 }
 
@@ -72,6 +99,9 @@ mod tests {
         let all = Checks::parse("skip=all");
         assert!(!all.wants("exec-form") && all.wants("syntax") && !all.error);
         assert_eq!(Checks::parse(""), Checks::default());
+        assert!(!Checks::default().wants("definition-description"));
+        assert!(Checks::parse("experimental=InvalidDefinitionDescription").wants("definition-description"));
+        assert!(!Checks::parse("experimental=all;skip=definition-description").wants("definition-description"));
     }
 
     #[test]

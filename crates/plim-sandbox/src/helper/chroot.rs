@@ -81,6 +81,7 @@ fn become_command(spec: &Spec, root: &OwnedFd, tell: &mut File) -> Result<Infall
     let account = account::look_up(&spec.user)?;
     let command = command::Command::new(spec, &account)?;
     setup::enter_directory(spec.cwd.as_bstr())?;
+    setup::take_terminal(spec)?;
 
     rustix::process::umask(Mode::from(0o022));
     limits::set(None, &spec.ulimits)?;

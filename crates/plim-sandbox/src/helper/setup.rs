@@ -71,6 +71,7 @@ fn become_command(spec: &Spec, grounds: &Grounds, teller: &mut Teller) -> Result
     let account = account::look_up(&spec.user)?;
     let command = command::Command::new(spec, &account)?;
     enter_directory(spec.cwd.as_bstr())?;
+    take_terminal(spec)?;
 
     rustix::process::umask(Mode::from(0o022));
     limits::set(files, &spec.ulimits)?;
@@ -148,6 +149,16 @@ fn enter(tree: &Tree, read_only: bool, cwd: &BStr, create_cwd: bool) -> Result<(
     let null =
         rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).step(|| "open /dev/null")?;
     sys::redirect(null.as_fd(), 0).step(|| "redirect standard input")
+}
+
+/// Makes the terminal behind standard output the one that this session is controlled by, and reads from it, too.
+pub(super) fn take_terminal(spec: &Spec) -> Result<(), Fault> {
+    if !spec.terminal {
+        return Ok(());
+    }
+    let stdout = std::io::stdout();
+    rustix::process::ioctl_tiocsctty(&stdout).step(|| "take the terminal")?;
+    sys::redirect(stdout.as_fd(), 0).step(|| "read from the terminal")
 }
 
 /// Makes a missing working directory, 0755 and root's. The root is the container's by now, links lead nowhere else.

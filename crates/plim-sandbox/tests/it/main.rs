@@ -20,6 +20,7 @@ mod layers;
 mod mounts;
 mod running;
 mod runtimes;
+mod terminal;
 mod users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         background::CASES,
         chroot::CASES,
         runtimes::CASES,
+        terminal::CASES,
     ];
     let cases: Vec<&Case> = groups.into_iter().flatten().collect();
     let chosen = cases.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
