@@ -111,6 +111,17 @@ pub(crate) struct Known {
 pub(crate) fn look_into(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<Known, Failure> {
     let opened = open(workspace, name, events)?;
     let image = opened.image()?;
+    known(workspace, name, &opened, image, events)
+}
+
+/// Reads the indexes of an image that was opened by a name, making those that are missing.
+pub(crate) fn known(
+    workspace: &Workspace,
+    name: &str,
+    opened: &Opened,
+    image: Image,
+    events: &dyn Events,
+) -> Result<Known, Failure> {
     let layers = workspace
         .indexes
         .ensure_all(&image, &*opened.blobs, events)

@@ -122,3 +122,32 @@ fn a_format_that_there_is_not_is_an_error_before_the_image_is_read() {
     let env = TestEnv::new();
     env.check("analyze_sarif", &env.plim(["analyze", "-o", "sarif", "oci:absent"]).fails(2));
 }
+
+#[test]
+fn the_second_time_the_same_bytes_are_written_in_every_format() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let options: [&[&str]; 6] = [
+        &[],
+        &["--rows", "0"],
+        &["--rows", "1", "--depth", "9"],
+        &["--depth", "2"],
+        &["--pods", "7", "--pull-rate", "1MB/s", "--reused-layers", "2"],
+        &["--ci"],
+    ];
+    let run = |options: &[&str]| {
+        let formats = ["-o", "text", "-o", "json=r.json", "-o", "markdown=r.md", "-o", "html=r.html"];
+        let output = env.plim(["analyze"].iter().chain(&formats).chain(options).chain(&["oci:in"]).copied());
+        // dive's rules do not like this image
+        assert_eq!(output.code(), i32::from(options.contains(&"--ci")), "{output}");
+        (output.stdout, ["r.json", "r.md", "r.html"].map(|file| env.read(file)))
+    };
+    let first: Vec<_> = options.iter().map(|options| run(options)).collect();
+    // what the first run kept answered for all others: each anew without it
+    for (options, first) in options.iter().zip(first) {
+        std::fs::remove_dir_all(env.path("cache/analysis")).unwrap();
+        let fresh = run(options);
+        assert_eq!(fresh, first, "{options:?}");
+        assert_eq!(run(options), fresh, "{options:?}");
+    }
+}
