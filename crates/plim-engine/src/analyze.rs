@@ -131,6 +131,7 @@ fn found(image: &Image, layers: &[Arc<LayerIndex>], inventory: &Inventory) -> An
                 diff_id: layer.diff_id.clone(),
                 size_bytes: summary.size,
                 compressed_bytes: layer.descriptor.size,
+                compression: plim_oci::form_name(&layer.descriptor).to_owned(),
                 files: summary.files as u64,
                 created_by: waste::created_by(image, inventory, number),
             })

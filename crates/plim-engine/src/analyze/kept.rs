@@ -15,7 +15,7 @@ use crate::workspace::write_whole;
 use crate::{Failure, Tool, Workspace, housekeeping};
 
 /// Version of what is found; raised whenever the same indexes give other findings (a test compares).
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// First bytes of a file, before the SHA-256 of its key and its body, and the body: the report as JSON.
 const MAGIC: &[u8; 8] = b"plimfnd\n";

@@ -263,6 +263,8 @@ pub struct LayerRow {
     pub size_bytes: u64,
     /// Bytes of the compressed blob.
     pub compressed_bytes: u64,
+    /// How the blob is compressed: `gzip`, `zstd`, `zstd:chunked`, `estargz`, `none`.
+    pub compression: String,
     /// Files in it.
     pub files: u64,
     /// The instruction that made it.
