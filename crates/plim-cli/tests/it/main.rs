@@ -22,6 +22,7 @@ mod isolation;
 mod lint;
 mod optimize;
 mod pipe;
+mod podman;
 mod registry;
 mod run;
 mod run_steps;
