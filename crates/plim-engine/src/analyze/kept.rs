@@ -11,7 +11,7 @@ use camino::Utf8PathBuf;
 use plim_oci::{Digest, Hasher};
 
 use super::AnalyzeReport;
-use crate::workspace::write_whole;
+use crate::workspace::write_private;
 use crate::{Failure, Tool, Workspace, housekeeping};
 
 /// Version of what is found; raised whenever the same indexes give other findings (a test compares).
@@ -85,7 +85,8 @@ impl Kept {
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&self.checksum(&found.digest, &body));
         file.extend_from_slice(&body);
-        write_whole(&self.path(&found.digest), &file)?;
+        // instructions are in it, and who made an image may have written anything into them
+        write_private(&self.path(&found.digest), &file)?;
         housekeeping::keep_below(&self.dir, self.max_all);
         Ok(())
     }
@@ -133,6 +134,9 @@ mod tests {
         kept.put(&found);
         assert_eq!(std::fs::read(kept.path(&image)).unwrap(), before);
         assert_eq!(std::fs::read_dir(&kept.dir).unwrap().count(), 1, "no temporary file stays");
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(kept.path(&image)).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600, "instructions may hold what is nobody else's business");
     }
 
     #[test]
