@@ -36,7 +36,7 @@ struct View {
     packages: Vec<Package>,
     sums: Vec<Sum>,
     owners: Vec<Owner>,
-    paths: Vec<Path>,
+    paths: Vec<Place>,
     /// What is left out: layers, settings, packages, owners, paths.
     left: [usize; 5],
 }
@@ -86,7 +86,7 @@ struct Owner {
 }
 
 #[derive(Debug, Serialize)]
-struct Path {
+struct Place {
     change: &'static str,
     bytes: String,
     raw: i128,
@@ -171,7 +171,7 @@ pub(super) fn render(report: &DiffReport) -> Result<String, Failure> {
             .paths
             .iter()
             .take(ROWS)
-            .map(|path| Path {
+            .map(|path| Place {
                 change: word(path.change),
                 bytes: difference(path.before, path.after),
                 raw: i128::from(path.after) - i128::from(path.before),
