@@ -1,5 +1,5 @@
-"""browser.py BROWSER PAGE DIR: opens a report in a headless browser over the DevTools protocol
-(https://chromedevtools.github.io/devtools-protocol/, two pipes with a zero byte after each message) and checks it."""
+"""browser.py BROWSER PAGE TWO DIR: opens the reports of one image and of two in a headless browser over the DevTools protocol
+(https://chromedevtools.github.io/devtools-protocol/, two pipes with a zero byte after each message) and checks them."""
 
 import base64
 import json
@@ -187,8 +187,37 @@ def controls(tab):
     tab.ask("document.activeElement.blur()")
 
 
+def differences(browser, url, folder):
+    """The page of two images: sorted, filtered, read without scripts."""
+    tabs = []
+    for name, width, scheme, scripts in [("two-light-1280", 1280, "light", True), ("two-light-360", 360, "light", True),
+                                         ("two-dark-1280", 1280, "dark", True), ("two-dark-360", 360, "dark", True),
+                                         ("two-no-scripts-360", 360, "light", False)]:
+        tab = Tab(browser, url, name, width, scheme, scripts)
+        tabs.append(tab)
+        tab.picture(folder)
+        # thirty packages are gone, nine have another version
+        tab.expect(tab.ask("document.querySelectorAll('#packages tbody tr').length") == 39, "the packages are there")
+        tab.expect(tab.ask("document.querySelectorAll('.versus > div').length") == 4, "both images are beside each other")
+        if not scripts:
+            tab.expect(tab.ask("document.querySelectorAll('.sort').length") == 0, "nothing that does nothing is shown")
+            continue
+        tab.ask("document.querySelectorAll('#packages .sort')[0].click()")
+        words = tab.ask("[...document.querySelectorAll('#packages tbody td:first-child')].map(cell => cell.textContent)")
+        tab.expect(words == ["changed"] * 9 + ["removed"] * 30, "the changes are sorted")
+        tab.ask("const input = document.querySelector('input[type=search]'); input.value = 'removed example-4'; input.dispatchEvent(new Event('input'))")
+        tab.expect(tab.ask("document.querySelectorAll('#packages tbody tr:not([hidden])').length") == 10, "the filter leaves ten")
+        first = "+[...document.querySelectorAll('section')].find(part => part.textContent.startsWith('\\nPaths')).querySelector('tbody td').dataset.v"
+        tab.ask("[...document.querySelectorAll('section')].find(part => part.textContent.startsWith('\\nPaths')).querySelector('.sort').click()")
+        down = tab.ask(first)
+        tab.ask("[...document.querySelectorAll('section')].find(part => part.textContent.startsWith('\\nPaths')).querySelector('.sort').click()")
+        tab.expect(tab.ask(first) < 0 < down, "paths are sorted by what they gained and lost")
+    return tabs
+
+
 def main():
-    program, page, folder = sys.argv[1], pathlib.Path(sys.argv[2]).resolve(), pathlib.Path(sys.argv[3])
+    program, folder = sys.argv[1], pathlib.Path(sys.argv[4])
+    page, two = (pathlib.Path(argument).resolve() for argument in sys.argv[2:4])
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         browser = Browser(program, home)
         try:
@@ -213,6 +242,7 @@ def main():
             tab = Tab(browser, url, "printed", 800, media="print")
             tab.picture(folder)
             tabs.append(tab)
+            tabs += differences(browser, two.as_uri(), folder)
             for tab in tabs:
                 for message in tab.messages():
                     wrong.append(f"{tab.name}: {message}")

@@ -132,6 +132,30 @@ fn prune_cache(dir: &Utf8Path, since: SystemTime, preview: bool) -> u64 {
     freed
 }
 
+/// Removes the files of a folder that were not used for longest until the others have at most so many bytes.
+pub(crate) fn keep_below(dir: &Utf8Path, cap: u64) {
+    let Ok(entries) = dir.read_dir_utf8() else { return };
+    let mut files: Vec<_> = entries
+        .flatten()
+        // what another process has begun to write
+        .filter(|entry| !entry.file_name().starts_with(".tmp"))
+        .filter_map(|entry| Some((entry.metadata().ok()?, entry.into_path())))
+        .filter(|(metadata, _)| metadata.is_file())
+        .map(|(metadata, path)| (last_use(&metadata), metadata.len(), path))
+        .collect();
+    let mut total: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    files.sort();
+    for (_, bytes, path) in files {
+        if total <= cap {
+            return;
+        }
+        match std::fs::remove_file(&path) {
+            Ok(()) => total -= bytes,
+            Err(error) => tracing::debug!("failed to remove {path}: {error}"),
+        }
+    }
+}
+
 /// A lock that is taken away while somebody holds it is no lock.
 fn is_lock(path: &Utf8Path) -> bool {
     path.file_name() == Some("lock") || path.extension() == Some("lock") || path.iter().any(|part| part == "locks")

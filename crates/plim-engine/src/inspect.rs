@@ -1,6 +1,6 @@
 //! `plim inspect`: an image's manifest and configuration.
 
-use plim_oci::{Events, Platform, media_type, read};
+use plim_oci::{Events, Platform, form_name, media_type, read};
 use serde_json::{Value, json};
 
 use crate::{Failure, Workspace, place};
@@ -52,6 +52,8 @@ pub fn inspect(
                         "diff_id": layer.diff_id,
                         "media_type": layer.descriptor.media_type,
                         "compressed_bytes": layer.descriptor.size,
+                        "compression": form_name(&layer.descriptor),
+                        "annotations": layer.descriptor.annotations,
                         "created_by": layer.created_by,
                     })
                 })

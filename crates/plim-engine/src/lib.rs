@@ -36,7 +36,7 @@ pub use plim_oci::{CACHED, Events, LayerForm, Platform, Silent, TaskId};
 pub use workspace::{Host, Sockets, Workspace};
 
 /// The name and version that reports carry.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct Tool {
     /// Always `plim`.
     pub name: String,

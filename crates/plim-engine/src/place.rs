@@ -111,6 +111,17 @@ pub(crate) struct Known {
 pub(crate) fn look_into(workspace: &Workspace, name: &str, events: &dyn Events) -> Result<Known, Failure> {
     let opened = open(workspace, name, events)?;
     let image = opened.image()?;
+    known(workspace, name, &opened, image, events)
+}
+
+/// Reads the indexes of an image that was opened by a name, making those that are missing.
+pub(crate) fn known(
+    workspace: &Workspace,
+    name: &str,
+    opened: &Opened,
+    image: Image,
+    events: &dyn Events,
+) -> Result<Known, Failure> {
     let layers = workspace
         .indexes
         .ensure_all(&image, &*opened.blobs, events)
@@ -227,7 +238,16 @@ fn only_or_named(layout: &Layout, tag: Option<&str>, place: &str) -> Result<Desc
     let mut names = layout.names()?;
     match names.len() {
         1 => Ok(names.remove(0).1),
-        0 => Err(Failure::tool(format!("there is no image in {place}"))),
+        // a name is optional
+        0 => match layout.index()?.manifests.as_slice() {
+            [only] => Ok(only.clone()),
+            [] => Err(Failure::tool(format!("there is no image in {place}"))),
+            several => {
+                let digests: Vec<_> = several.iter().map(|manifest| manifest.digest.to_string()).collect();
+                Err(Failure::tool(format!("there are {} images without a name in {place}", digests.len()))
+                    .hint(format!("choose one: oci:{place}:DIGEST with a digest of {}", digests.join(", "))))
+            }
+        },
         _ => {
             let tags: Vec<_> = names.into_iter().map(|(name, _)| name).collect();
             Err(Failure::tool(format!("there are {} images in {place}", tags.len()))

@@ -202,12 +202,22 @@ pub(crate) fn write_whole(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> 
 
 /// Writes a file by way of a temporary name in another folder of the same file system, where a crash may leave it.
 pub(crate) fn write_whole_by(dir: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_by(dir, path, bytes, 0o644)
+}
+
+/// Like [`write_whole`], and no other user of the machine may read it.
+pub(crate) fn write_private(path: &Utf8Path, bytes: &[u8]) -> Result<(), Failure> {
+    let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    write_by(dir, path, bytes, 0o600)
+}
+
+fn write_by(dir: &Utf8Path, path: &Utf8Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     use std::io::Write as _;
     let failed = |error: &std::io::Error| Failure::caused(format!("failed to write {path}"), error);
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
     file.write_all(bytes).map_err(|error| failed(&error))?;
-    // a private temporary file becomes an ordinary one
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    // a temporary file is private
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
     std::fs::set_permissions(file.path(), mode).map_err(|error| failed(&error))?;
     file.persist(path).map_err(|error| failed(&error.error))?;
     Ok(())

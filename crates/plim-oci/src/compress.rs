@@ -19,8 +19,8 @@ mod pipeline;
 pub use ahead::{Chunks, ahead, ahead_hashed};
 pub(crate) use decompress::Kind;
 pub use decompress::{Bounds, decompressor, decompressor_within};
-pub use form::LayerForm;
-pub(crate) use form::is_readable;
+pub(crate) use form::{CHUNKED, is_readable};
+pub use form::{LayerForm, form_name};
 pub use frames::blob_of as blob_of_frames;
 pub use layer::{LayerWriter, adopt_layer, store_layer};
 

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::compress::{LayerForm, decompressor, estargz, is_readable, store_layer};
+use crate::compress::{CHUNKED, LayerForm, decompressor, estargz, is_readable, store_layer};
 use crate::read::{self, Document};
 use crate::verify::VerifyingReader;
 use crate::{
@@ -253,12 +253,12 @@ fn is_of_form(key: &str) -> bool {
     [
         "containerd.io/snapshot/stargz/",
         "io.containers.estargz.",
-        "io.github.containers.zstd-chunked.",
         "containerd.io/snapshot/nydus-",
         "containerd.io/snapshot/overlaybd/",
         "com.amazon.soci.",
     ]
     .iter()
+    .chain(&CHUNKED)
     .any(|prefix| key.starts_with(prefix))
 }
 

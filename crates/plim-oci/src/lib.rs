@@ -29,7 +29,7 @@ pub mod verify;
 pub mod write;
 
 pub use blobs::{BlobError, Blobs, BlobsMut, Origin, Source};
-pub use compress::{Compression, LayerForm, LayerWriter};
+pub use compress::{Compression, LayerForm, LayerWriter, form_name};
 pub use config::{ContainerConfig, Healthcheck, History, ImageConfig, RootFs};
 pub use descriptor::{Descriptor, Platform, media_type};
 pub use digest::{Digest, DigestError, Hasher};

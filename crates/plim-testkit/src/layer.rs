@@ -7,12 +7,15 @@ use plim_oci::{
     Silent, media_type,
 };
 
+use crate::chunked;
+
 /// Builds a layer from entries in the order in which they are given. Modes are what is usual; `entry` takes
 /// anything.
 #[derive(Debug, Clone, Default)]
 pub struct LayerBuilder {
     entries: Vec<(EntryHead, Vec<u8>)>,
     raw: Option<Vec<u8>>,
+    chunked: bool,
     created_by: Option<String>,
 }
 
@@ -96,6 +99,13 @@ impl LayerBuilder {
         self
     }
 
+    /// Stores the layer as `zstd:chunked`, whatever compression is asked for.
+    #[must_use]
+    pub fn chunked(mut self) -> Self {
+        self.chunked = true;
+        self
+    }
+
     /// Returns the heads and contents.
     pub fn entries(&self) -> &[(EntryHead, Vec<u8>)] {
         &self.entries
@@ -119,6 +129,10 @@ impl LayerBuilder {
             let descriptor = Descriptor::new(media_type::OCI_LAYER, Digest::of(raw), raw.len() as u64);
             layout.put(&descriptor, &mut &raw[..]).expect("the blob can be written");
             return Layer { diff_id: descriptor.digest.clone(), descriptor, created_by: self.created_by.clone() };
+        }
+        if self.chunked {
+            let (descriptor, diff_id) = chunked::write(layout, &self.entries);
+            return Layer { descriptor, diff_id, created_by: self.created_by.clone() };
         }
         self.write_observed(layout, compression, None)
     }

@@ -1,9 +1,10 @@
 //! What tests of all crates share: layers and images in a few lines, tars that no writer would write, a temporary layout,
 //! a recorder of events, a loopback HTTP server with bad manners, a registry with switches, a container engine on a
-//! socket, and the way to the fixtures.
+//! socket, what says that a tool is missing, and the way to the fixtures.
 //!
 //! Everything here panics with a message when something goes wrong: that is what a test wants.
 
+pub mod chunked;
 pub mod engine;
 pub mod events;
 pub mod http;
@@ -15,6 +16,7 @@ pub mod paths;
 pub mod raw;
 pub mod registry;
 pub mod tls;
+pub mod tools;
 
 pub use events::Recorder;
 pub use image::ImageBuilder;

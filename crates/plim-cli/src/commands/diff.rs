@@ -1,5 +1,6 @@
 //! `plim diff`.
 
+mod html;
 mod markdown;
 mod text;
 
@@ -13,7 +14,7 @@ use crate::args::{Format, Output};
 use crate::numbers::{bytes, change};
 
 /// The formats of its report.
-const FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Markdown];
+const FORMATS: &[Format] = &[Format::Text, Format::Json, Format::Markdown, Format::Html];
 
 /// Runs the command.
 pub(crate) fn run(context: &Context<'_>, args: &Diff) -> Result<Outcome, Failure> {
@@ -33,6 +34,7 @@ pub(super) fn show(
     let report = diff::diff(&workspace, before, after, &context.progress())?;
     context.write_rendered(outputs, &report, |format| match format {
         Format::Markdown => Ok(markdown::render(&report, shown(rows))),
+        Format::Html => html::render(&report),
         _ => Ok(text::render(&report, shown(rows))),
     })?;
     Ok(Outcome::Good)

@@ -10,10 +10,10 @@ mod sample;
 mod map;
 mod tree;
 
-use plim_engine::analyze::{AnalyzeReport, Assumptions, Base, BaseEvidence, Cost, WasteKind, WasteRow};
+use plim_engine::analyze::{AnalyzeReport, Assumptions, Base, BaseEvidence, Cost, LayerRow, WasteKind, WasteRow};
 
 use crate::numbers::{bytes, count, plural, seconds};
-use crate::show::names::shell_word;
+use crate::show::names::{fit_path, shell_word, width};
 
 /// Returns the name of a kind of waste, in a word or two.
 pub(crate) fn kind_name(kind: WasteKind) -> &'static str {
@@ -54,12 +54,13 @@ fn place(row: &WasteRow) -> String {
     }
 }
 
-/// Returns what the base is called and what tells.
-fn base_words(base: &Base) -> String {
+/// Returns what the base is called, in at most so many columns, and what tells. Of a name that is too long the middle is left
+/// out: the end is its tag, and what tells is never cut.
+fn base_words(base: &Base, room: usize, ellipsis: &str) -> String {
     let name = match (&base.name, &base.digest) {
-        (Some(name), _) => name.clone(),
-        (None, Some(digest)) => digest.clone(),
-        (None, None) => "unknown".to_owned(),
+        (Some(name), _) => name.as_str(),
+        (None, Some(digest)) => digest.as_str(),
+        (None, None) => "unknown",
     };
     let evidence = match base.evidence {
         BaseEvidence::Build => "plim built on it",
@@ -67,7 +68,13 @@ fn base_words(base: &Base) -> String {
         BaseEvidence::KnownImage => "known by its layers",
         BaseEvidence::History => "guessed from the history",
     };
-    format!("{name}; {}, {evidence}", plural(base.layers, "layer"))
+    let rest = format!("; {}, {evidence}", plural(base.layers, "layer"));
+    format!("{}{rest}", fit_path(name, room.saturating_sub(width(&rest)), ellipsis))
+}
+
+/// Returns how a layer is compressed, where that is not as most are.
+fn unusual_form(layer: &LayerRow) -> Option<&str> {
+    Some(layer.compression.as_str()).filter(|form| *form != "gzip")
 }
 
 /// What belongs to the base and what was put on top of it: layers, bytes, bytes of the download.
@@ -153,6 +160,22 @@ mod tests {
     #[test]
     fn shares_are_whole_percents() {
         assert_eq!([share(0, 10), share(1, 1000), share(1, 4), share(3, 0)], ["0 %", "< 1 %", "25 %", ""]);
+    }
+
+    #[test]
+    fn a_long_name_of_a_base_leaves_room_for_what_tells() {
+        let mut base = sample::rich().base.unwrap();
+        base.evidence = BaseEvidence::History;
+        assert_eq!(base_words(&base, 60, "…"), "docker.…python:3.13-slim; 3 layers, guessed from the history");
+        base.name = Some(format!("registry.example/{}python:3.13", "team/".repeat(60)));
+        for room in [59, 100] {
+            let words = base_words(&base, room, "…");
+            assert!(words.ends_with("; 3 layers, guessed from the history"), "{words}");
+            assert_eq!(width(&words), room, "{words}");
+        }
+        assert!(base_words(&base, 0, "...").ends_with("history"));
+        (base.name, base.digest) = (None, None);
+        assert_eq!(base_words(&base, 60, "…"), "unknown; 3 layers, guessed from the history");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! run anything.
 
 pub(crate) mod treemap;
+pub(crate) mod versus;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,6 +23,8 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("page.html", include_str!("html/page.html")),
     ("analyze.html", include_str!("html/analyze.html")),
     ("optimize.html", include_str!("html/optimize.html")),
+    ("diff.html", include_str!("html/diff.html")),
+    ("versus.html", include_str!("html/versus.html")),
 ];
 
 /// What every page is made of besides its report.
@@ -78,6 +81,17 @@ fn escape(text: &str, out: &mut Output<'_>) -> Result<(), minijinja::Error> {
     }
     out.write_str(rest)?;
     Ok(())
+}
+
+/// A length for SVG, which a content security policy does not take for style.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    percent_of(part as f64, whole as f64)
+}
+
+/// The same of figures that are no whole numbers.
+fn percent_of(part: f64, whole: f64) -> String {
+    let percent = if whole > 0.0 && part.is_finite() { part * 100.0 / whole } else { 0.0 };
+    format!("{percent:.1}%")
 }
 
 /// JSON that may stand in a `script` element: without `<` nothing in it can end the element or begin a comment (HTML 13.1.2.6).

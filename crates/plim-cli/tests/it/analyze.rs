@@ -1,7 +1,9 @@
 //! `plim analyze`.
 
+use plim_testkit::{ImageBuilder, LayerBuilder};
+
 use crate::env::TestEnv;
-use crate::rootfs::files_layout;
+use crate::rootfs::{files_layout, write_layout};
 
 #[test]
 fn an_image_is_shown_in_tables() {
@@ -121,4 +123,64 @@ fn the_assumptions_of_the_cost_are_flags() {
 fn a_format_that_there_is_not_is_an_error_before_the_image_is_read() {
     let env = TestEnv::new();
     env.check("analyze_sarif", &env.plim(["analyze", "-o", "sarif", "oci:absent"]).fails(2));
+}
+
+#[test]
+fn the_second_time_the_same_bytes_are_written_in_every_format() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let options: [&[&str]; 6] = [
+        &[],
+        &["--rows", "0"],
+        &["--rows", "1", "--depth", "9"],
+        &["--depth", "2"],
+        &["--pods", "7", "--pull-rate", "1MB/s", "--reused-layers", "2"],
+        &["--ci"],
+    ];
+    let run = |options: &[&str]| {
+        let formats = ["-o", "text", "-o", "json=r.json", "-o", "markdown=r.md", "-o", "html=r.html"];
+        let output = env.plim(["analyze"].iter().chain(&formats).chain(options).chain(&["oci:in"]).copied());
+        // dive's rules do not like this image
+        assert_eq!(output.code(), i32::from(options.contains(&"--ci")), "{output}");
+        (output.stdout, ["r.json", "r.md", "r.html"].map(|file| env.read(file)))
+    };
+    let first: Vec<_> = options.iter().map(|options| run(options)).collect();
+    // what the first run kept answered for all others: each anew without it
+    for (options, first) in options.iter().zip(first) {
+        std::fs::remove_dir_all(env.path("cache/analysis")).unwrap();
+        let fresh = run(options);
+        assert_eq!(fresh, first, "{options:?}");
+        assert_eq!(run(options), fresh, "{options:?}");
+    }
+}
+
+#[test]
+fn chunked_layers_are_called_so_and_stay_so_when_they_are_copied() {
+    let env = TestEnv::new();
+    let layer = || LayerBuilder::new().file("app/data", vec![7; 90_000]).created_by("COPY data /app/");
+    let image = |layer| ImageBuilder::new().layer(LayerBuilder::new().file("etc/x", "1")).layer(layer);
+    write_layout(&env, "plain", &image(layer()));
+    write_layout(&env, "chunked", &image(layer().chunked()));
+    let forms = |place: &str| -> Vec<String> {
+        let analysed = env.plim(["analyze", "-o", "json", place]).json();
+        let inspected = env.plim(["inspect", place]).json();
+        let of = |report: &serde_json::Value| -> Vec<String> {
+            let layers = report["layers"].as_array().unwrap();
+            layers.iter().map(|layer| layer["compression"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(of(&analysed), of(&inspected));
+        of(&analysed)
+    };
+    assert_eq!(forms("oci:plain"), ["gzip", "gzip"]);
+    assert_eq!(forms("oci:chunked"), ["gzip", "zstd:chunked"]);
+    let text = env.plim(["analyze", "oci:chunked"]).good();
+    assert!(text.contains("  zstd:chunked  COPY data /app/"), "{text}");
+
+    env.plim(["copy", "oci:chunked", "oci:copy"]).good();
+    let layer = env.plim(["inspect", "oci:copy"]).json()["layers"][1].clone();
+    assert_eq!(layer["compression"], "zstd:chunked");
+    let annotations = layer["annotations"].as_object().unwrap();
+    assert!(annotations.contains_key("io.github.containers.zstd-chunked.manifest-position"), "{annotations:?}");
+    let diff = env.plim(["diff", "-o", "json", "oci:plain", "oci:copy"]).json();
+    assert_eq!((&diff["layers"]["shared"], &diff["layers"]["new"]), (&2.into(), &serde_json::json!([])));
 }

@@ -64,3 +64,24 @@ fn what_was_not_used_for_long_is_pruned() {
     env.plim(["analyze", "new:1"]).good();
     env.plim(["prune", "--older-than", "soon"]).fails(2);
 }
+
+#[test]
+fn an_image_without_a_name_is_the_only_one_or_named_by_its_digest() {
+    let env = TestEnv::new();
+    files_layout(&env, "in");
+    let mut index: serde_json::Value = serde_json::from_str(&env.read("in/index.json")).unwrap();
+    index["manifests"][0].as_object_mut().unwrap().remove("annotations");
+    env.write("in/index.json", index.to_string());
+    env.plim(["inspect", "oci:in"]).good();
+    let second = serde_json::json!({
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": format!("sha256:{}", "0".repeat(64)), "size": 7,
+    });
+    let first = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+    index["manifests"].as_array_mut().unwrap().push(second);
+    env.write("in/index.json", index.to_string());
+    let several = env.plim(["inspect", "oci:in"]).fails(2);
+    assert!(several.stderr.contains("2 images without a name") && several.stderr.contains(&first), "{several}");
+    env.plim(["inspect", &format!("oci:in:{first}")]).good();
+    env.write("in/index.json", r#"{"schemaVersion":2,"manifests":[]}"#);
+    assert!(env.plim(["inspect", "oci:in"]).fails(2).stderr.contains("there is no image in in"));
+}

@@ -23,6 +23,7 @@ mod lint;
 mod on_error;
 mod optimize;
 mod pipe;
+mod podman;
 mod registry;
 mod run;
 mod run_steps;

@@ -4,10 +4,9 @@
 //! image of the store whose layers these begin with, the history.
 
 use jiff::Timestamp;
-use plim_index::Inventory;
 use plim_oci::{History, Image, Layout, Platform, Reference, read};
 
-use super::{Base, BaseEvidence};
+use super::{Base, BaseEvidence, LayerRow};
 use crate::Workspace;
 use crate::why::Lines;
 
@@ -25,14 +24,14 @@ struct Said {
 }
 
 /// Tells the base of an image; nothing when it stands on nothing, or when nothing tells.
-pub(super) fn base(workspace: &Workspace, image: &Image, inventory: &Inventory, lines: &Lines) -> Option<Base> {
+pub(super) fn base(workspace: &Workspace, image: &Image, rows: &[LayerRow], lines: &Lines) -> Option<Base> {
     let said = Said::by(image);
     let make = |layers: usize, said: Said, evidence: BaseEvidence| Base {
         name: said.name,
         digest: said.digest,
         layers,
-        size_bytes: inventory.layers.iter().take(layers).map(|layer| layer.size).sum(),
-        compressed_bytes: image.layers.iter().take(layers).map(|layer| layer.descriptor.size).sum(),
+        size_bytes: rows.iter().take(layers).map(|layer| layer.size_bytes).sum(),
+        compressed_bytes: rows.iter().take(layers).map(|layer| layer.compressed_bytes).sum(),
         evidence,
     };
     if let Some(layers) = lines.base_layers(image) {

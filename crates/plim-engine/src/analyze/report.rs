@@ -2,12 +2,12 @@
 
 use plim_oci::Digest;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Tool;
 
 /// The report.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct AnalyzeReport {
     /// Version of this format; fields are only ever added.
     pub schema: u32,
@@ -59,7 +59,7 @@ pub struct AnalyzeReport {
 }
 
 /// Bytes as a container sees them, and as they are downloaded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Weight {
     /// Uncompressed bytes of files.
     pub bytes: u64,
@@ -68,7 +68,7 @@ pub struct Weight {
 }
 
 /// The image that an image stands on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Base {
     /// Its name, where something says it.
     pub name: Option<String>,
@@ -85,7 +85,7 @@ pub struct Base {
 }
 
 /// What tells how many layers are the base's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BaseEvidence {
     /// plim built the image here and wrote down its base.
@@ -99,7 +99,7 @@ pub enum BaseEvidence {
 }
 
 /// A kind of waste.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WasteKind {
     /// Files that a later layer deletes.
@@ -125,7 +125,7 @@ pub enum WasteKind {
 }
 
 /// Something that need not be in the image.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WasteRow {
     /// Its kind.
     pub kind: WasteKind,
@@ -150,7 +150,7 @@ pub struct WasteRow {
 }
 
 /// What a package, or nobody, owns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerRow {
     /// Name of the package; `(no package)` for files that none owns.
     pub name: String,
@@ -163,7 +163,7 @@ pub struct OwnerRow {
 }
 
 /// A directory or file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeNode {
     /// Its name in the directory above; the root is `/`. What is too small for a node of its own is summed up in a last
     /// node without a name.
@@ -179,12 +179,12 @@ pub struct TreeNode {
     /// The package that most of the bytes belong to.
     pub owner: Option<String>,
     /// What is in it, most bytes first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<TreeNode>,
 }
 
 /// What it costs to move an image about, by a model of which every assumption is in `assumptions`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Cost {
     /// What is assumed.
     pub assumptions: Assumptions,
@@ -201,7 +201,7 @@ pub struct Cost {
 }
 
 /// The assumptions of the cost model.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Assumptions {
     /// Bytes a second of a download.
     pub pull_bytes_per_second: u64,
@@ -230,7 +230,7 @@ impl Default for Assumptions {
 
 /// The figures of dive, by its definitions. They count all copies of a path that several layers have, the one that stays
 /// included, and no directory that a later layer deletes; `hidden_bytes` is what could be saved.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Dive {
     /// Smallest size of each path over the sum of its sizes, 0 to 1.
     pub efficiency: f64,
@@ -243,7 +243,7 @@ pub struct Dive {
 }
 
 /// A path that several layers have.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct WastedRow {
     /// The path.
     pub path: String,
@@ -254,7 +254,7 @@ pub struct WastedRow {
 }
 
 /// One layer.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct LayerRow {
     /// Digest of the uncompressed tar.
     #[schemars(with = "String")]
@@ -263,6 +263,8 @@ pub struct LayerRow {
     pub size_bytes: u64,
     /// Bytes of the compressed blob.
     pub compressed_bytes: u64,
+    /// How the blob is compressed: `gzip`, `zstd`, `zstd:chunked`, `estargz`, `none`.
+    pub compression: String,
     /// Files in it.
     pub files: u64,
     /// The instruction that made it.
@@ -270,7 +272,7 @@ pub struct LayerRow {
 }
 
 /// A name and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Sized {
     /// The name.
     pub name: String,
@@ -279,7 +281,7 @@ pub struct Sized {
 }
 
 /// One package.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct PackageRow {
     /// `deb`, `apk`, `rpm`, `python`, `npm`, `gem`, `java`, `go` or `cargo`.
     pub kind: String,

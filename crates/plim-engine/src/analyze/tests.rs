@@ -179,3 +179,132 @@ fn owners_are_shown_in_the_tree() {
     assert_eq!(report.tree.children[1].owner, None);
     assert_eq!((report.owners[0].name.as_str(), report.owners[0].bytes), ("curl", 50_000));
 }
+
+/// Returns the report as it is written.
+fn written(report: &AnalyzeReport) -> String {
+    serde_json::to_string_pretty(report).unwrap()
+}
+
+/// Analyses an image of which nothing is kept, and again with what the first time left; both must say the same.
+fn twice(workspace: &Workspace, options: &AnalyzeOptions) -> AnalyzeReport {
+    let _ = std::fs::remove_dir_all(workspace.host.cache.join("analysis"));
+    let fresh = analyze(workspace, SHOP, options, &Silent).unwrap();
+    assert!(Kept::of(workspace).get(&fresh.digest).is_some(), "the findings are kept");
+    let again = analyze(workspace, SHOP, options, &Silent).unwrap();
+    assert_eq!(written(&again), written(&fresh));
+    again
+}
+
+#[test]
+fn the_second_answer_is_the_first_whatever_is_asked() {
+    let workspace = TestWorkspace::new();
+    rich().write_as(&workspace.store, SHOP);
+    let cost = AssumptionsGiven { pods: Some(3), reused_layers: Some(1), ..AssumptionsGiven::default() };
+    let plain = twice(&workspace, &AnalyzeOptions::default());
+    let other = twice(&workspace, &AnalyzeOptions { assumptions: cost });
+    assert_ne!(plain.cost, other.cost);
+    // what is kept for one set of assumptions answers for another
+    let again = analyze(&workspace, SHOP, &AnalyzeOptions::default(), &Silent).unwrap();
+    assert_eq!(written(&again), written(&plain));
+}
+
+#[test]
+fn the_second_answer_needs_no_index() {
+    let workspace = TestWorkspace::new();
+    rich().write_as(&workspace.store, SHOP);
+    let first = analyzed(&workspace, SHOP);
+    std::fs::remove_dir_all(workspace.host.cache.join("index")).unwrap();
+    assert_eq!(written(&analyzed(&workspace, SHOP)), written(&first));
+    assert!(!workspace.host.cache.join("index").exists());
+}
+
+#[test]
+fn a_base_that_comes_or_goes_is_seen_by_the_second_answer() {
+    let workspace = TestWorkspace::new();
+    rich().write_as(&workspace.store, SHOP);
+    assert_eq!(twice(&workspace, &AnalyzeOptions::default()).base, None);
+    image().layer(system()).write_as(&workspace.store, DEBIAN);
+    let known = analyzed(&workspace, SHOP);
+    assert_eq!(known.base.as_ref().unwrap().name.as_deref(), Some(DEBIAN));
+    assert!(known.waste.iter().any(|row| row.hint.contains(DEBIAN)));
+    assert_eq!(written(&twice(&workspace, &AnalyzeOptions::default())), written(&known));
+    workspace.store.untag(DEBIAN).unwrap();
+    assert_eq!(analyzed(&workspace, SHOP).base, None);
+}
+
+#[test]
+fn the_same_image_by_another_name_is_the_same_but_for_the_name() {
+    let workspace = TestWorkspace::new();
+    rich().write_as(&workspace.store, SHOP);
+    rich().write_as(&workspace.store, "docker.io/library/shop:2");
+    let first = analyzed(&workspace, SHOP);
+    let mut second = analyzed(&workspace, "shop:2");
+    assert_eq!(second.subject, "shop:2");
+    second.subject = SHOP.to_owned();
+    assert_eq!(written(&second), written(&first));
+}
+
+/// An image with something for every part of the report.
+fn rich() -> ImageBuilder {
+    let status = "Package: curl\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n\
+                  Package: gcc\nStatus: install ok installed\nVersion: 2\nArchitecture: all\n";
+    let key = format!("{}\nMIIEow\n{}\n", "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----");
+    let mut image = image()
+        .layer(system())
+        .layer(
+            LayerBuilder::new()
+                .file("var/lib/dpkg/status", status)
+                .file("var/lib/dpkg/info/curl.list", "/usr/bin/curl\n")
+                .file("var/lib/dpkg/info/gcc.list", "/usr/bin/gcc\n")
+                .executable("usr/bin/curl", vec![1; 50_000])
+                .executable("usr/bin/gcc", vec![2; 60_000])
+                .executable("bin/sh", vec![3; 1000])
+                .executable("usr/bin/apt-get", vec![4; 1000])
+                .file("root/.cache/pip/a", vec![5; 3000])
+                .file("root/id_rsa", key)
+                .created_by("RUN apt-get install curl gcc"),
+        )
+        .layer(
+            LayerBuilder::new()
+                .file("s/p-1.dist-info/METADATA", "Name: p\nVersion: 1\n\n")
+                .file("s/p-1.dist-info/RECORD", "p.py,,\n")
+                .file("s/p.py", vec![b'#'; 7000])
+                .file("n/node_modules/a/package.json", r#"{"name":"a","version":"1"}"#)
+                .file("twin/one", vec![6; 30_000])
+                .file("twin/two", vec![6; 30_000])
+                .created_by("COPY . /s # buildkit"),
+        )
+        .layer(
+            LayerBuilder::new()
+                .whiteout("root/id_rsa")
+                .file("s/p.py", vec![b'%'; 8000])
+                .executable("usr/bin/curl", vec![1; 50_000])
+                .created_by("RUN tidy"),
+        );
+    for number in 0..40_u8 {
+        image = image.layer(LayerBuilder::new().file(&format!("srv/{number}/f"), vec![number; 700]));
+    }
+    image
+}
+
+#[test]
+fn what_is_found_does_not_change_without_the_number_of_its_format() {
+    let workspace = TestWorkspace::new();
+    let amd64 = Platform::new("linux", "amd64");
+    let image = rich().platform(&amd64).write_as(&workspace.store, SHOP);
+    let layers = workspace.indexes.ensure_all(&image, &workspace.store, &Silent).unwrap();
+    let mut found = found(&image, &layers, &plim_index::fold(&image.config, &layers));
+    found.tool.version.clear();
+    let kinds: std::collections::BTreeSet<WasteKind> = found.waste.iter().map(|row| row.kind).collect();
+    assert!(kinds.len() >= 7, "{kinds:?}");
+    let known = [
+        (1, "sha256:7abacffde0cd3d218b8598bbdea0c67c22a2e1f497f1382503db49cdf379f226"),
+        (2, "sha256:e1b61672cb2028ce081b30e16c24752fd9cc3abf57e6e9dd1a0bee798bddd810"),
+    ];
+    let now = (kept::FORMAT, plim_oci::Digest::of(written(&found).as_bytes()).to_string());
+    assert_eq!(
+        known.last().map(|(format, digest)| (*format, (*digest).to_owned())),
+        Some(now),
+        "the same indexes give other findings: raise FORMAT in kept.rs and add the new pair"
+    );
+}

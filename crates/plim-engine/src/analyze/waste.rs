@@ -25,14 +25,8 @@ pub(super) fn reclaimable(found: &WasteFound, image: &Image, inventory: &Invento
     }
 }
 
-/// Returns the rows, most bytes first.
-pub(super) fn rows(
-    found: &WasteFound,
-    image: &Image,
-    inventory: &Inventory,
-    base: Option<&Base>,
-    lines: &Lines,
-) -> Vec<WasteRow> {
+/// Returns the rows, most bytes first, as far as the image alone tells; [`told`] adds the rest.
+pub(super) fn rows(found: &WasteFound, image: &Image, inventory: &Inventory) -> Vec<WasteRow> {
     // rows without bytes are few, and matter most: they are never left out
     let (heavy, light): (Vec<_>, Vec<_>) = found.rows.iter().partition(|waste| waste.bytes > 0);
     heavy
@@ -54,13 +48,13 @@ pub(super) fn rows(
             layer: waste.layer + 1,
             hidden_by: waste.hidden_by.map(|layer| layer + 1),
             created_by: created_by(image, inventory, waste.layer),
-            line: image.layers.get(waste.layer).and_then(|layer| lines.line_of(&layer.descriptor.digest)),
+            line: None,
             paths: waste
                 .paths
                 .iter()
                 .map(|path| Sized { name: format!("/{}", path.path), bytes: path.bytes })
                 .collect(),
-            hint: hint(waste, base),
+            hint: waste.hint.clone(),
         })
         .collect()
 }
@@ -71,18 +65,25 @@ pub(super) fn created_by(image: &Image, inventory: &Inventory, layer: usize) -> 
     row.or_else(|| inventory.layers.get(layer)?.created_by.clone())
 }
 
+/// Adds the line of the Dockerfile to a row, and what the base has to do with it.
+pub(super) fn told(row: WasteRow, image: &Image, base: Option<&Base>, lines: &Lines) -> WasteRow {
+    let layer = row.layer.checked_sub(1).and_then(|layer| image.layers.get(layer));
+    let line = layer.and_then(|layer| lines.line_of(&layer.descriptor.digest));
+    WasteRow { line, hint: hint(&row, base), ..row }
+}
+
 /// What came with the base cannot be changed where it is made: say so.
-fn hint(waste: &plim_index::Waste, base: Option<&Base>) -> String {
-    let Some(base) = base.filter(|base| waste.layer < base.layers) else { return waste.hint.clone() };
+fn hint(row: &WasteRow, base: Option<&Base>) -> String {
+    let Some(base) = base.filter(|base| row.layer <= base.layers) else { return row.hint.clone() };
     let name = base.name.as_ref().map_or_else(|| "the base image".to_owned(), |name| format!("the base image {name}"));
-    if waste.kind == plim_index::WasteKind::HiddenSecret {
-        return format!("it is in {name}; {}", waste.hint);
+    if row.kind == WasteKind::HiddenSecret {
+        return format!("it is in {name}; {}", row.hint);
     }
-    match waste.hidden_by {
-        Some(by) if by >= base.layers => {
-            format!("it came with {name}, so it is downloaded whatever layer {} does: choose a smaller base", by + 1)
+    match row.hidden_by {
+        Some(by) if by > base.layers => {
+            format!("it came with {name}, so it is downloaded whatever layer {by} does: choose a smaller base")
         }
-        _ => format!("it came with {name}: choose a smaller base; in the base itself: {}", waste.hint),
+        _ => format!("it came with {name}: choose a smaller base; in the base itself: {}", row.hint),
     }
 }
 

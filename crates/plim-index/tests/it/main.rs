@@ -1,7 +1,6 @@
 //! Tests of the public interface.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails is a failed test")]
-#![expect(clippy::print_stdout, reason = "a test that cannot run says why")]
 
 mod build;
 mod dive;

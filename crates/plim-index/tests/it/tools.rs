@@ -6,24 +6,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use plim_index::{PackageKind, fold};
+use plim_testkit::tools::{done, skipped};
 use serde_json::Value;
 
 use crate::build::{LayerBuilder, config, inventory};
 
 /// Runs a program and returns what it prints; nothing, with a note, where it is not installed.
 fn output(command: &mut Command) -> Option<Vec<u8>> {
+    let tool = command.get_program().to_string_lossy().into_owned();
     match command.output() {
         // npm ls fails where a project's lock and its modules differ, and prints the list all the same
-        Ok(output) if !output.stdout.is_empty() => Some(output.stdout),
+        Ok(output) if !output.stdout.is_empty() => return Some(output.stdout),
         Ok(output) => {
-            println!("skipped: {command:?} printed nothing: {}", String::from_utf8_lossy(&output.stderr));
-            None
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            skipped(&tool, &format!("{command:?} printed nothing: {said}"));
         }
-        Err(error) => {
-            println!("skipped: {command:?}: {error}");
-            None
-        }
+        Err(error) => skipped(&tool, &format!("{command:?}: {error}")),
     }
+    None
 }
 
 /// Names and versions of the packages of a kind in a tree.
@@ -33,11 +33,12 @@ fn ours(layer: LayerBuilder, kind: PackageKind) -> BTreeSet<(String, String)> {
     packages.map(|package| (package.name, package.version)).collect()
 }
 
-/// Takes the names and versions out of npm's tree.
+/// Takes the names and versions out of npm's tree. Only `npm ls --long` names a package that stands under another name.
 fn npm_tree(node: &Value, all: &mut BTreeSet<(String, String)>) {
-    for (name, package) in node["dependencies"].as_object().into_iter().flatten() {
+    for (place, package) in node["dependencies"].as_object().into_iter().flatten() {
         if let Some(version) = package["version"].as_str() {
-            all.insert((name.clone(), version.to_owned()));
+            let name = package["name"].as_str().unwrap_or(place);
+            all.insert((name.to_owned(), version.to_owned()));
         }
         npm_tree(package, all);
     }
@@ -91,6 +92,50 @@ fn node_packages_of_a_project_are_those_of_npm_ls() {
     assert_eq!(expected, recorded, "npm lists something else by now");
 }
 
+/// What real projects have: packages in several versions below each other, one under another name, with a scope, for other
+/// systems only, for development only, and packages that bring a `package.json` of no package along.
+const NODE_PROJECT: &str = r#"{
+    "name": "app",
+    "version": "1.0.0",
+    "dependencies": {
+        "chalk": "2.4.2",
+        "styles": "npm:ansi-styles@6.2.1",
+        "@types/ms": "2.1.0",
+        "glob": "10.3.10",
+        "chokidar": "3.6.0"
+    },
+    "devDependencies": { "semver": "7.6.0" }
+}"#;
+
+#[test]
+fn node_packages_that_npm_installed_are_those_of_npm_ls() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("package.json"), NODE_PROJECT).unwrap();
+    let npm = |args: &[&str]| {
+        let mut command = Command::new("npm");
+        command.args(args).current_dir(dir.path());
+        command
+    };
+    let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    if done("npm", &mut npm(&install)).is_none() {
+        return;
+    }
+    let compare = |least: usize, more: &[&str]| {
+        let list = [&["ls", "--all", "--json", "--long"], more].concat();
+        let Some(listed) = done("npm", &mut npm(&list)) else { return };
+        let mut expected = BTreeSet::new();
+        npm_tree(&serde_json::from_slice(&listed).unwrap(), &mut expected);
+        assert!(expected.len() >= least, "{expected:?}");
+        assert!(expected.contains(&("ansi-styles".to_owned(), "6.2.1".to_owned())), "{expected:?}");
+        assert_eq!(ours(LayerBuilder::new().tree("app", dir.path()), PackageKind::Npm), expected);
+    };
+    compare(50, &[]);
+    // what an image should hold: without the packages for development
+    if done("npm", &mut npm(&["prune", "--omit=dev", "--ignore-scripts", "--no-audit", "--loglevel=error"])).is_some() {
+        compare(40, &["--omit=dev"]);
+    }
+}
+
 #[test]
 fn debian_packages_of_this_machine_are_those_of_dpkg_query() {
     let format = "${db:Status-Status} ${Package} ${Version} ${Architecture}\\n";
@@ -142,13 +187,7 @@ fn real_file(listed: &str) -> Option<PathBuf> {
 fn python_packages_of_an_environment_are_those_of_pip_list() {
     let dir = tempfile::tempdir().unwrap();
     let environment = dir.path().join("venv");
-    let run = |command: &mut Command| match command.output() {
-        Ok(output) if output.status.success() => Some(output.stdout),
-        other => {
-            println!("skipped: {command:?}: {other:?}");
-            None
-        }
-    };
+    let run = |command: &mut Command| done("pip", command);
     if run(Command::new("python3").args(["-m", "venv"]).arg(&environment)).is_none() {
         return;
     }
@@ -214,17 +253,10 @@ fn packages_of_an_rpm_root_are_those_of_rpm() {
     for (name, epoch) in [("first", 0), ("second", 7)] {
         let file = at(&format!("{name}.spec"));
         fs::write(&file, specification(name, epoch)).unwrap();
-        let built = Command::new("rpmbuild")
-            .args(["-bb", "--quiet", "--define"])
-            .arg(format!("_topdir {}", at("top")))
-            .arg(&file)
-            .output();
-        match built {
-            Ok(output) if output.status.success() => {}
-            other => {
-                println!("skipped: rpmbuild: {other:?}");
-                return;
-            }
+        let topdir = format!("_topdir {}", at("top"));
+        let mut build = Command::new("rpmbuild");
+        if done("rpm", build.args(["-bb", "--quiet", "--define", &topdir]).arg(&file)).is_none() {
+            return;
         }
     }
     for backend in ["sqlite", "ndb"] {
@@ -243,9 +275,10 @@ fn packages_of_an_rpm_root_are_those_of_rpm() {
         };
         fs::create_dir_all(&root).unwrap();
         let packages = ["first", "second"].map(|name| at(&format!("top/RPMS/noarch/{name}-1.2-3.noarch.rpm")));
-        let installed = rpm().args(["--install", "--nodeps", "--noscripts", "--force-debian"]).args(&packages).output();
-        if !installed.as_ref().is_ok_and(|output| output.status.success()) {
-            println!("skipped: rpm cannot write a database of {backend}: {installed:?}");
+        let install = ["--install", "--nodeps", "--noscripts", "--force-debian"];
+        // not every rpm is built with both
+        let tool = if backend == "sqlite" { "rpm" } else { "rpm with ndb" };
+        if done(tool, rpm().args(install).args(&packages)).is_none() {
             continue;
         }
         let format = "%{NAME} %|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE} %{ARCH}\\n";

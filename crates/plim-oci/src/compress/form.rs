@@ -46,6 +46,27 @@ impl LayerForm {
     }
 }
 
+/// What the annotations of `zstd:chunked` begin with, by Podman's present tools and by older ones.
+pub(crate) const CHUNKED: [&str; 2] = ["io.github.containers.zstd-chunked.", "io.containers.zstd-chunked."];
+
+/// Names the form of a layer's blob by what its descriptor says: `none`, `gzip`, `zstd`, `estargz`, `zstd:chunked`, or
+/// `unknown` where plim cannot read it.
+pub fn form_name(layer: &Descriptor) -> &'static str {
+    let is_of = |form: LayerForm| form.is_of(layer);
+    let is_chunked = || layer.annotations.keys().any(|key| CHUNKED.iter().any(|prefix| key.starts_with(prefix)));
+    if is_of(LayerForm::Estargz(1)) {
+        "estargz"
+    } else if is_of(LayerForm::Tar(Compression::Gzip(1))) {
+        "gzip"
+    } else if is_of(LayerForm::Tar(Compression::Zstd(1))) {
+        if is_chunked() { "zstd:chunked" } else { "zstd" }
+    } else if is_of(LayerForm::Tar(Compression::None)) {
+        "none"
+    } else {
+        "unknown"
+    }
+}
+
 /// Says whether a blob is a layer whose content plim can read. Those that may not be distributed, and encrypted ones,
 /// are not.
 pub(crate) fn is_readable(layer: &Descriptor) -> bool {
@@ -112,6 +133,15 @@ mod tests {
         assert!(!LayerForm::Estargz(6).is_of(&lazy));
         lazy.annotations.insert(TOC_DIGEST.to_owned(), Digest::of(b"toc").to_string());
         assert!(LayerForm::Estargz(6).is_of(&lazy));
+        assert_eq!(form_name(&lazy), "estargz");
+        let mut chunked = layer(media_type::OCI_LAYER_ZSTD);
+        assert_eq!(form_name(&chunked), "zstd");
+        for prefix in CHUNKED {
+            chunked.annotations = [(format!("{prefix}manifest-checksum"), String::new())].into();
+            assert_eq!(form_name(&chunked), "zstd:chunked");
+        }
+        let others = [media_type::DOCKER_LAYER_GZIP, media_type::DOCKER_LAYER, "application/vnd.in-toto+json"];
+        assert_eq!(others.map(|kind| form_name(&layer(kind))), ["gzip", "none", "unknown"]);
         for kind in ["application/vnd.oci.image.layer.v1.tar+gzip+encrypted", "application/vnd.in-toto+json"] {
             assert!(!is_readable(&layer(kind)), "{kind}");
         }

@@ -112,6 +112,7 @@ fn what_describes_the_old_blob_is_not_said_of_the_new_one() {
         ("org.example.layer", "kept"),
         ("containerd.io/snapshot/stargz/toc.digest", "sha256:0"),
         ("io.github.containers.zstd-chunked.manifest-checksum", "sha256:0"),
+        ("io.containers.zstd-chunked.manifest-position", "1:2:3:1"),
     ];
     manifest.layers[0].annotations =
         annotations.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "these are tests, their helpers included")]
 
 mod archives;
+mod chunked;
 mod conversions;
 mod daemons;
 mod encryption;

@@ -6,9 +6,9 @@ use plim_engine::analyze::{AnalyzeReport, Sized, WasteRow};
 use serde::Serialize;
 
 use super::map::{self, Cell, Node};
-use super::{assumption_words, base_words, dive_figures, files, kind_name, place, share, split};
+use super::{assumption_words, base_words, dive_figures, files, kind_name, place, share, split, unusual_form};
 use crate::numbers::{bytes, count, plural, seconds};
-use crate::show::html::page;
+use crate::show::html::{page, percent};
 use crate::show::instruction::clean;
 use crate::show::names::{fit, fit_path};
 
@@ -103,6 +103,7 @@ struct Layer {
     raw: u64,
     download: String,
     raw_download: u64,
+    form: String,
     files: String,
     raw_files: u64,
     bar: String,
@@ -200,6 +201,7 @@ fn view(report: &AnalyzeReport, verdicts: &[Verdict]) -> View {
                 raw: layer.size_bytes,
                 download: bytes(layer.compressed_bytes),
                 raw_download: layer.compressed_bytes,
+                form: fit(unusual_form(layer).unwrap_or_default(), 24, "…"),
                 files: count(layer.files),
                 raw_files: layer.files,
                 bar: percent(layer.size_bytes, largest_layer),
@@ -296,7 +298,7 @@ fn facts(report: &AnalyzeReport) -> Vec<Named> {
     let first = |names: &[String]| names.first().map_or("none".to_owned(), |name| fit_path(name, NAME, "…"));
     let mut facts = Vec::new();
     if let Some(base) = &report.base {
-        facts.push(Named { name: "Base", value: fit(&base_words(base), SENTENCE, "…") });
+        facts.push(Named { name: "Base", value: base_words(base, SENTENCE, "…") });
     }
     facts.push(Named { name: "Runs as", value: fit(&report.user, NAME, "…") });
     facts.push(Named { name: "Shell", value: first(&report.shells) });
@@ -355,12 +357,6 @@ fn cost(report: &AnalyzeReport) -> Vec<Named> {
         Named { name: "to the registry a day", value: bytes(cost.registry_bytes_per_day) },
         Named { name: "downloaded when scaled out", value: bytes(cost.scale_out_bytes) },
     ]
-}
-
-/// A length for SVG, which a content security policy does not take for style.
-fn percent(part: u64, whole: u64) -> String {
-    let percent = if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 };
-    format!("{percent:.1}%")
 }
 
 #[cfg(test)]

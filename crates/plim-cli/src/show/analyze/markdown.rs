@@ -1,15 +1,17 @@
 //! The report as GitHub Flavored Markdown, for the summary of a CI run.
 
-use plim_engine::analyze::AnalyzeReport;
 use plim_engine::analyze::ci::Verdict;
+use plim_engine::analyze::{AnalyzeReport, LayerRow};
 
-use super::{assumption_words, base_words, cost_words, dive_figures, kind_name, place, share, split};
+use super::{assumption_words, base_words, cost_words, dive_figures, kind_name, place, share, split, unusual_form};
 use crate::numbers::{bytes, count, plural};
 use crate::show::instruction::clean;
 use crate::show::markdown::{Table, code, plain};
 
 /// Rows of a folded list. A summary of GitHub Actions may have 1 MiB; three lists of this length stay below a fifth of that.
 const FOLDED: usize = 200;
+/// Columns of what is said of the base.
+const BASE: usize = 160;
 
 /// Returns the report with `rows` rows of each table in sight and others behind a fold; and how dive's rules were kept, if they
 /// were asked.
@@ -103,7 +105,7 @@ fn totals(report: &AnalyzeReport) -> String {
         plural(report.layers.len(), "layer"),
     ]);
     if let (Some(base), Some(split)) = (&report.base, split(report)) {
-        table.row(["base".into(), bytes(split.base.1), bytes(split.base.2), plain(&base_words(base))]);
+        table.row(["base".into(), bytes(split.base.1), bytes(split.base.2), plain(&base_words(base, BASE, "…"))]);
         table.row(["yours".into(), bytes(split.yours.1), bytes(split.yours.2), plural(split.yours.0, "layer")]);
     }
     let part = share(report.reclaimable.compressed_bytes, report.compressed_bytes);
@@ -156,10 +158,16 @@ fn layers(report: &AnalyzeReport, rows: usize, more: usize) -> String {
             bytes(layer.compressed_bytes),
             count(layer.files),
             code(&clean(layer.created_by.as_deref().unwrap_or_default())),
-            if number < base { "base".to_owned() } else { String::new() },
+            notes(layer, number < base),
         ]);
     }
     table.render(rows, more)
+}
+
+/// What is to be said of a layer besides.
+fn notes(layer: &LayerRow, base: bool) -> String {
+    let form = unusual_form(layer).map(plain);
+    base.then(|| "base".to_owned()).into_iter().chain(form).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

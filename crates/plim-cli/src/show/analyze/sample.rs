@@ -22,6 +22,7 @@ fn layer(number: usize, size: u64, compressed: u64, files: u64, created_by: &str
         diff_id: digest_of(number).parse().unwrap(),
         size_bytes: size,
         compressed_bytes: compressed,
+        compression: "gzip".to_owned(),
         files,
         created_by: Some(created_by.to_owned()),
     }

@@ -1,9 +1,11 @@
 //! The report on a terminal: the totals, then what matters most first; 100 columns.
 
 use anstyle::{AnsiColor, Style};
-use plim_engine::analyze::{AnalyzeReport, LayerRow, OwnerRow, Sized, WasteRow};
+use plim_engine::analyze::{AnalyzeReport, Base, LayerRow, OwnerRow, Sized, WasteRow};
 
-use super::{assumption_words, base_words, cost_words, dive_figures, kind_name, place, share, split, tree};
+use super::{
+    assumption_words, base_words, cost_words, dive_figures, kind_name, place, share, split, tree, unusual_form,
+};
 use crate::numbers::{Table, bytes, count, plural};
 use crate::show::Look;
 use crate::show::instruction::clean;
@@ -51,29 +53,38 @@ fn title(out: &mut String, name: &str, about: &str) {
     out.push('\n');
 }
 
+/// What stands behind a row of the totals, in the room that its figures leave.
+enum Note<'a> {
+    Words(String),
+    Base(&'a Base),
+}
+
 fn totals(report: &AnalyzeReport, look: Look) -> String {
-    let mut notes: Vec<String> = Vec::new();
+    let mut notes = Vec::new();
     let mut table = Table::new(1);
     table.row(["", "size", "download"]);
-    notes.push(String::new());
+    notes.push(Note::Words(String::new()));
     table.row(["image", &bytes(report.size_bytes), &bytes(report.compressed_bytes)]);
-    notes.push(plural(report.layers.len(), "layer"));
+    notes.push(Note::Words(plural(report.layers.len(), "layer")));
     if let (Some(base), Some(split)) = (&report.base, split(report)) {
         table.row(["  base", &bytes(split.base.1), &bytes(split.base.2)]);
-        notes.push(base_words(base));
+        notes.push(Note::Base(base));
         table.row(["  yours", &bytes(split.yours.1), &bytes(split.yours.2)]);
-        notes.push(plural(split.yours.0, "layer"));
+        notes.push(Note::Words(plural(split.yours.0, "layer")));
     }
     table.row(["reclaimable", &bytes(report.reclaimable.bytes), &about(report.reclaimable.compressed_bytes)]);
-    notes.push(match share(report.reclaimable.compressed_bytes, report.compressed_bytes) {
+    notes.push(Note::Words(match share(report.reclaimable.compressed_bytes, report.compressed_bytes) {
         part if part.is_empty() || report.reclaimable.bytes == 0 => String::new(),
         part => format!("{part} of the download"),
-    });
+    }));
     let mut out = String::new();
     for (number, (line, note)) in table.render().lines().zip(&notes).enumerate() {
         let style = if number == 1 { ACCENT } else { Style::new() };
         let room = LINE.saturating_sub(width(line) + 2);
-        let note = fit(note, room, look.ellipsis());
+        let note = match note {
+            Note::Words(words) => fit(words, room, look.ellipsis()),
+            Note::Base(base) => base_words(base, room, look.ellipsis()),
+        };
         out.push_str(
             format!("{style}{line}{style:#}  {DIM}{note}{DIM:#}").trim_end_matches(&format!("  {DIM}{DIM:#}")),
         );
@@ -161,8 +172,11 @@ fn layers(out: &mut String, report: &AnalyzeReport, look: Look) {
         ]);
     }
     for (number, (line, layer)) in table.render().lines().zip(rows).enumerate() {
-        let part = if number < base { "base  " } else { "" };
-        let made = fit(&made_by(layer), LINE.saturating_sub(width(line) + 2 + part.len()), look.ellipsis());
+        let mut part = if number < base { "base  ".to_owned() } else { String::new() };
+        if let Some(form) = unusual_form(layer) {
+            part.push_str(&format!("{}  ", fit(form, 16, look.ellipsis())));
+        }
+        let made = fit(&made_by(layer), LINE.saturating_sub(width(line) + 2 + width(&part)), look.ellipsis());
         out.push_str(&format!("{line}  {DIM}{part}{DIM:#}{made}\n"));
     }
     rest(out, report.layers.len(), look);

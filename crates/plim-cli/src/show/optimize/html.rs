@@ -5,8 +5,9 @@ use plim_engine::optimize::{OptimizeReport, Side};
 use serde::Serialize;
 
 use super::{compare, proof_lines, verdict};
-use crate::numbers::{bytes, change, count, seconds};
-use crate::show::html::page;
+use crate::numbers::{bytes, seconds};
+use crate::show::html::versus::Bar;
+use crate::show::html::{page, percent};
 use crate::show::names::{fit, fit_path};
 
 /// Columns of a sentence.
@@ -27,17 +28,6 @@ struct View {
     failures: Vec<String>,
     proof: Vec<String>,
     notes: Vec<String>,
-}
-
-/// A figure of both images as two bars of one scale.
-#[derive(Debug, Serialize)]
-struct Bar {
-    name: &'static str,
-    before: String,
-    after: String,
-    change: String,
-    wide_before: String,
-    wide_after: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,7 +74,7 @@ pub(crate) fn render(report: &OptimizeReport) -> Result<String, Failure> {
             .map(|saving| Saved {
                 bytes: bytes(saving.bytes),
                 raw: saving.bytes,
-                bar: percent(saving.bytes as f64, most as f64),
+                bar: percent(saving.bytes, most),
                 what: words(&saving.what),
                 step: words(&saving.step),
             })
@@ -97,31 +87,16 @@ pub(crate) fn render(report: &OptimizeReport) -> Result<String, Failure> {
 }
 
 fn bars(before: &Side, after: &Side) -> Vec<Bar> {
-    let bar = |name, show: &dyn Fn(f64) -> String, old: f64, new: f64| Bar {
-        name,
-        before: show(old),
-        after: show(new),
-        change: change(old, new),
-        wide_before: percent(old, old.max(new)),
-        wide_after: percent(new, old.max(new)),
-    };
-    let size = |value: f64| bytes(value as u64);
-    let number = |value: f64| count(value as u64);
     let mut bars = vec![
-        bar("Size", &size, before.size_bytes as f64, after.size_bytes as f64),
-        bar("Download", &size, before.compressed_bytes as f64, after.compressed_bytes as f64),
-        bar("Files", &number, before.files as f64, after.files as f64),
-        bar("Packages", &number, before.packages as f64, after.packages as f64),
+        Bar::of_bytes("Size", before.size_bytes, after.size_bytes),
+        Bar::of_bytes("Download", before.compressed_bytes, after.compressed_bytes),
+        Bar::of_things("Files", before.files, after.files),
+        Bar::of_things("Packages", before.packages as u64, after.packages as u64),
     ];
     if let (Some(old), Some(new)) = (before.rebuild_seconds, after.rebuild_seconds) {
-        bars.push(bar("Rebuild after a one-line change", &seconds, old, new));
+        bars.push(Bar::new("Rebuild after a one-line change", seconds, old, new));
     }
     bars
-}
-
-fn percent(part: f64, whole: f64) -> String {
-    let percent = if whole > 0.0 && part.is_finite() { part * 100.0 / whole } else { 0.0 };
-    format!("{percent:.1}%")
 }
 
 #[cfg(test)]
