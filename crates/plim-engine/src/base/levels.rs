@@ -23,7 +23,7 @@ use crate::{Failure, Workspace};
 fn compression(kind: RecipeKind) -> Compression {
     match kind {
         RecipeKind::Plain => Compression::default(),
-        RecipeKind::Configured => Compression::Gzip(4),
+        RecipeKind::Configured => Compression::Gzip(1),
     }
 }
 
