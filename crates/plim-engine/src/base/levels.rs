@@ -19,7 +19,7 @@ use crate::workspace::write_whole;
 use crate::{Failure, Workspace};
 
 /// Layers of build stages are large, written while steps run that somebody waits for, and hardly ever shipped: the fastest
-/// level takes half the time of gzip's own default, for a tenth more bytes.
+/// level takes three fifths of the time of the fourth, for 6 % more bytes.
 fn compression(kind: RecipeKind) -> Compression {
     match kind {
         RecipeKind::Plain => Compression::default(),
