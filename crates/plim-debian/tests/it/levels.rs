@@ -6,18 +6,30 @@ use std::path::Path;
 use plim_debian::Plan;
 use plim_oci::{Platform, Silent};
 
+use crate::real::listing;
 use crate::synthetic::{Mirror, recipe};
 
 fn mirror() -> Mirror {
-    let control = |name: &str| format!("Package: {name}\nVersion: 1.0\nArchitecture: amd64\nDescription: test\n");
+    let control = |name: &str| {
+        // who may take over the file that three of them ship
+        let replaces = match name {
+            "p19" => "Replaces: p0, p7\n",
+            "p7" => "Replaces: p0\n",
+            _ => "",
+        };
+        format!("Package: {name}\nVersion: 1.0\nArchitecture: amd64\n{replaces}Description: test\n")
+    };
     let many: Vec<(String, Vec<(String, String)>)> = (0..20)
         .map(|number| {
             let name = format!("p{number}");
-            let files = vec![
+            let mut files = vec![
                 (format!("./usr/share/{name}/"), String::new()),
                 (format!("./usr/share/{name}/data"), name.repeat(1000 * number)),
                 (format!("./opt/{name}/own"), name.clone()),
             ];
+            if [0, 7, 19].contains(&number) {
+                files.push(("./etc/shared".to_owned(), name.repeat(number + 1)));
+            }
             (control(&name), files)
         })
         .collect();
@@ -71,4 +83,33 @@ fn files_follow_a_link_that_a_level_below_has_instead_of_their_directory() {
     assert_eq!(std::fs::read_to_string(upper.path().join("srv/other/p5/own")).unwrap(), "p5");
     assert!(upper.path().join("opt").symlink_metadata().is_err(), "the link is seen through");
     assert!(upper.path().join("var/lib/dpkg/status.d/p19").is_file());
+}
+
+#[test]
+fn the_number_of_cores_changes_nothing() {
+    let mirror = mirror();
+    let plan = plan(&mirror);
+    let unpacked = |cores: usize| {
+        let dir = tempfile::tempdir().unwrap();
+        // what a thread may use is what the level takes for the machine's
+        let unpack = || {
+            let all = rustix::thread::sched_getaffinity(None).unwrap();
+            let mut some = rustix::thread::CpuSet::new();
+            (0..rustix::thread::CpuSet::MAX_CPU)
+                .filter(|cpu| all.is_set(*cpu))
+                .take(cores)
+                .for_each(|cpu| some.set(cpu));
+            rustix::thread::sched_setaffinity(None, &some).unwrap();
+            let level = &plan.levels()[0];
+            level.unpack(dir.path(), &[], &Silent).unwrap();
+            level.finish(dir.path()).unwrap();
+        };
+        std::thread::scope(|scope| scope.spawn(unpack).join().unwrap());
+        listing(dir.path())
+    };
+    let one = unpacked(1);
+    assert!(one.contains("usr/share/p19/data") && one.contains("etc/shared"), "{one}");
+    for _ in 0..5 {
+        assert_eq!(unpacked(8), one);
+    }
 }
