@@ -62,10 +62,13 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
         for (level, _) in levels.iter().zip(&dirs).filter(|(_, dir)| dir.is_none()) {
             missing.push((level, self.snapshots.begin().map_err(|error| files(&error))?));
         }
+        let bytes = missing.iter().flat_map(|(level, _)| level.packages()).map(|package| package.size).sum();
+        let underway = &self.maker.workspace.bases;
         let events = &Ending { events: self.maker.events, over: AtomicBool::new(false) };
         std::thread::scope(|scope| {
             let (sender, unpacked) = channel();
             scope.spawn(move || {
+                let _turn = underway.unpack(bytes);
                 for (level, draft) in missing {
                     let result = level.unpack_packages(&draft.fs, events);
                     let failed = result.is_err();
