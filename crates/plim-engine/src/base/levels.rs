@@ -68,7 +68,7 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
         std::thread::scope(|scope| {
             let (sender, unpacked) = channel();
             scope.spawn(move || {
-                let _turn = underway.unpack(bytes);
+                let _turn = (!missing.is_empty()).then(|| underway.unpack(bytes));
                 for (level, draft) in missing {
                     let result = level.unpack_packages(&draft.fs, events);
                     let failed = result.is_err();
