@@ -13,8 +13,9 @@ rm -rf "$work/project/.plim"
 export PLIM_DATA=$work/data PLIM_CACHE=$work/cache
 run() { # label
     local began=$(date +%s%N)
-    "$plim" optimize -v --progress plain -o "json=$work/$1.json" "$work/project" 2>"$work/$1.log" >/dev/null
-    echo "$(date +%s%N) $began" | awk -v l="$1" '{printf "%-10s %6.1f s\n", l, ($1 - $2) / 1e9}'
+    { TIMEFORMAT='%U %S' && time "$plim" optimize -v --progress plain -o "json=$work/$1.json" "$work/project" 2>"$work/$1.log" >/dev/null; } 2>"$work/$1.cpu"
+    echo "$(date +%s%N) $began $(cat "$work/$1.cpu")" |
+        awk -v l="$1" '{printf "%-10s %6.1f s, of the processors %.1f s in programs and %.1f s in the system\n", l, ($1 - $2) / 1e9, $3, $4}' | tee "$work/$1.time"
 }
 run download
 # the packages stay, everything made of them goes: bases, layers, steps, indexes, pip's cache mount. It is moved out of the way,
@@ -32,5 +33,22 @@ jq -r '.timings.before[] | "before \(.seconds) \(.instruction)"' "$work/first.js
 jq -r '.timings.after[] | "after \(.seconds) \(.instruction)"' "$work/first.json" >>"$work/steps"
 sort -k2,2 -rn "$work/steps" | awk '{printf "%8.2f  %-6s ", $2, $1; $1 = $2 = ""; print substr($0, 3, 90)}' | head -n 12
 echo
-awk '/pip install/ {pip += $2} {all += $2} END {printf "RUN pip: %.1f s of %.1f s in build steps (%.0f %%)\n", pip, all, 100 * pip / all}' "$work/steps"
+# seconds of the tasks of the first run whose line has this text, all together
+seconds() { { grep -E '^ +(ok|✓) ' "$work/first.log" | grep -E -- "$1" || true; } | awk '{all += $(NF - 1)} END {printf "%.1f", all}'; }
+echo 'the old image, one after the other (the new one is built beside it):'
+before=$(seconds ' build before ') pip=$(jq '[.timings.before[] | select(.instruction | test("pip install")) | .seconds] | add // 0' "$work/first.json")
+chain=$(seconds ' base (debian|buildpack-deps|python) ')
+again=$({ grep -E '^ +(ok|✓) .*RUN pip install' "$work/first.log" || true; } | tail -n 1 | awk '{print $(NF - 1)}')
+awk -v before="$before" -v pip="$pip" -v chain="$chain" -v prove="$(seconds ' prove ')" -v rebuild="$(seconds ' rebuild before ')" -v again="$again" \
+    -v all="$(awk '{print $2}' "$work/first.time")" 'BEGIN {
+    row = "%8.1f  %4.0f %%  %s\n"
+    printf row, chain, 100 * chain / all, "bases (debian, buildpack-deps, python)"
+    printf row, pip, 100 * pip / all, "RUN pip install"
+    printf row, before - chain - pip, 100 * (before - chain - pip) / all, "the rest of the build: indexes of Debian, layers"
+    printf row, prove, 100 * prove / all, "proof"
+    printf row, again, 100 * again / all, "RUN pip install, again in the measured rebuild"
+    printf row, all - before - prove - again, 100 * (all - before - prove - again) / all, "waiting for the new image, the rest of the rebuild, the report"
+    printf "pip takes %.1f s of %.1f s (%.0f %%)\n", pip + again, all, 100 * (pip + again) / all
+}'
+echo
 grep -E '^ +(ok|✓) ' "$work/first.log" | sed 's/^/  /'

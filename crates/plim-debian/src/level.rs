@@ -1,13 +1,9 @@
 //! One recipe's share of an image, made in a directory.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use bstr::{BString, ByteSlice};
-use plim_oci::{Digest, EntryKind, Events, Hasher};
+use plim_oci::{Digest, Hasher};
 
-use crate::deb::{ControlFile, DataEntry, Deb};
-use crate::glob::Patterns;
 use crate::plan::{self, Package};
 use crate::recipe::{FileSpec, Kind, Recipe};
 use crate::root::{Attributes, Cursor, Root};
@@ -16,9 +12,13 @@ use crate::{DebianError, Mirror};
 mod clean;
 mod dpkg;
 mod plain;
+mod unpack;
+
+use unpack::Unpacked;
+pub use unpack::UnpackedLevel;
 
 /// Changes whenever the same packages and recipe would give other bytes, so that kept layers are made anew.
-const SCHEMA: &str = "plim-debian level 2";
+const SCHEMA: &str = "plim-debian level 3";
 
 /// A recipe with its packages: everything between the recipe that it extends and itself, which is one layer.
 #[derive(Debug, Clone)]
@@ -40,19 +40,6 @@ pub struct ConfigureStep {
     pub env: Vec<String>,
     /// Whether the image is wrong without it. One that is not may be skipped where the architecture cannot run here.
     pub required: bool,
-}
-
-/// What the unpacking of one package found out.
-struct Unpacked {
-    /// Paths as shipped, for dpkg's list of the package.
-    list: Vec<BString>,
-    /// Paths that were written.
-    kept: Vec<BString>,
-    /// MD5 digests of configuration files that were written, by path as shipped.
-    conffiles: Vec<(String, String)>,
-    /// CA certificates, for the bundle.
-    certificates: Vec<(BString, Vec<u8>)>,
-    control: std::collections::BTreeMap<String, ControlFile>,
 }
 
 impl Level {
@@ -95,51 +82,6 @@ impl Level {
         plan::newest(self.packages.iter().map(|package| &package.file))
     }
 
-    /// Writes the packages' files and the level's own into an empty directory. `lowers` are the roots of the levels
-    /// below, topmost first. The packages must have been fetched.
-    pub fn unpack(&self, dir: &Path, lowers: &[PathBuf], events: &dyn Events) -> Result<(), DebianError> {
-        use rayon::prelude::*;
-        let root = Root::open(dir, lowers).map_err(DebianError::io("open", dir))?;
-        let epoch = self.epoch()?;
-        let drop = Patterns::new(&self.recipe.drop);
-        let total = self.packages.iter().map(|package| package.size).sum();
-        let task =
-            events.start(&format!("unpacking {} packages for {}", self.packages.len(), self.recipe.name), Some(total));
-        // the largest first, so that none is left alone at the end
-        let mut order: Vec<usize> = (0..self.packages.len()).collect();
-        order.sort_by_key(|at| std::cmp::Reverse(self.packages[*at].size));
-        let result = order
-            .par_iter()
-            .map(|&at| {
-                if events.cancelled() {
-                    return Err(DebianError::Cancelled);
-                }
-                let unpacked = self.unpack_package(&root, at, &drop)?;
-                events.advance(task, self.packages[at].size);
-                Ok((at, unpacked))
-            })
-            .collect::<Result<Vec<_>, _>>();
-        events.finish(task, "", result.is_err());
-        let mut unpacked = result?;
-        unpacked.sort_by_key(|(at, _)| *at);
-        let unpacked: Vec<Unpacked> = unpacked.into_iter().map(|(_, unpacked)| unpacked).collect();
-        let writer = Writer { root: &root, epoch, dir };
-        match self.recipe.kind {
-            Kind::Plain => plain::write_records(self, &unpacked, &writer)?,
-            Kind::Configured => dpkg::write_database(self, &unpacked, &writer)?,
-        }
-        if self.recipe.ca_bundle {
-            plain::write_ca_bundle(&unpacked, &writer)?;
-        }
-        if self.recipe.apt_sources {
-            writer.text("etc/apt/sources.list.d/debian.sources", &self.apt_sources())?;
-        }
-        for file in &self.recipe.files {
-            self.write_file(file, &writer)?;
-        }
-        root.settle().map_err(DebianError::io("settle the directories of", dir))
-    }
-
     /// Returns the programs to run in the root after [`Level::unpack`], in order.
     pub fn steps(&self) -> Result<Vec<ConfigureStep>, DebianError> {
         let env = step_environment(self.epoch()?);
@@ -160,89 +102,6 @@ impl Level {
     /// the packages and the recipe.
     pub fn finish(&self, dir: &Path) -> Result<(), DebianError> {
         clean::clean(dir, self.epoch()?)
-    }
-
-    fn unpack_package(&self, root: &Root, at: usize, drop: &Patterns) -> Result<Unpacked, DebianError> {
-        let package = &self.packages[at];
-        let number = at + 1;
-        let deb = Deb::open(&package.file)?;
-        let mut unpacked = Unpacked {
-            list: Vec::new(),
-            kept: Vec::new(),
-            conffiles: Vec::new(),
-            certificates: Vec::new(),
-            control: deb.control().clone(),
-        };
-        let conffiles = dpkg::conffiles(&deb.control_text("conffiles"));
-        let mut cursor = Cursor::default();
-        deb.unpack(&mut |entry, content| {
-            unpacked.list.push(entry.shipped.clone());
-            if self.recipe.ca_bundle
-                && entry.kind == EntryKind::File
-                && entry.path.starts_with(b"usr/share/ca-certificates/")
-                && entry.path.ends_with(b".crt")
-            {
-                let mut bytes = Vec::new();
-                content.read_to_end(&mut bytes).map_err(|source| io_error(&entry, source))?;
-                unpacked.certificates.push((entry.path.clone(), bytes));
-                return Ok(());
-            }
-            if drop.matches(entry.path.as_bstr()) {
-                return Ok(());
-            }
-            let mut hash = (entry.kind == EntryKind::File
-                && conffiles.iter().any(|path| entry.shipped == path.as_str()))
-            .then(md5_hasher);
-            let mut tee = Tee { content, hash: hash.as_mut() };
-            self.write_entry(root, &mut cursor, &entry, number, &mut tee)?;
-            if let Some(hash) = hash {
-                unpacked.conffiles.push((entry.shipped.to_string(), hex(&md5::Digest::finalize(hash))));
-            }
-            if entry.kind != EntryKind::Dir {
-                unpacked.kept.push(entry.path);
-            }
-            Ok(())
-        })?;
-        Ok(unpacked)
-    }
-
-    fn write_entry(
-        &self,
-        root: &Root,
-        cursor: &mut Cursor,
-        entry: &DataEntry,
-        number: usize,
-        content: &mut dyn io::Read,
-    ) -> Result<(), DebianError> {
-        let attributes = Attributes { mode: entry.mode, uid: entry.uid, gid: entry.gid, mtime: entry.mtime };
-        if entry.path.is_empty() {
-            return Ok(());
-        }
-        let path = entry.path.as_bstr();
-        if entry.kind == EntryKind::Dir {
-            return root.directory(path, attributes, number).map_err(|source| io_error(entry, source));
-        }
-        if let Some(other) = root.claim(path, number) {
-            let (mine, theirs) = (&self.packages[number - 1], &self.packages[other - 1]);
-            if replaces(mine, theirs) {
-                root.reclaim(path, number);
-            } else if replaces(theirs, mine) {
-                return Ok(());
-            } else {
-                let (first, second) = if mine.name < theirs.name { (mine, theirs) } else { (theirs, mine) };
-                return Err(DebianError::FileConflict {
-                    path: entry.path.to_string(),
-                    first: first.name.clone(),
-                    second: second.name.clone(),
-                });
-            }
-        }
-        match entry.kind {
-            EntryKind::Symlink => root.symlink(cursor, path, number, attributes, entry.link.as_bstr()),
-            EntryKind::Hardlink => root.hardlink(cursor, path, number, entry.link.as_bstr()),
-            _ => root.file(cursor, path, number, attributes, content),
-        }
-        .map_err(|source| io_error(entry, source))
     }
 
     fn write_file(&self, file: &FileSpec, writer: &Writer<'_>) -> Result<(), DebianError> {
@@ -269,17 +128,6 @@ impl Level {
         let main = entry(&self.mirror.main, &format!("{suite} {suite}-updates"));
         format!("{main}\n{}", entry(&self.mirror.security, &format!("{suite}-security")))
     }
-}
-
-fn io_error(entry: &DataEntry, source: io::Error) -> DebianError {
-    DebianError::Io { action: "unpack", path: entry.path.to_string(), source }
-}
-
-/// Says whether one package may take over files of another.
-fn replaces(package: &Package, other: &Package) -> bool {
-    crate::relation::parse(&package.replaces)
-        .flatten()
-        .any(|relation| relation.name == other.name && relation.accepts(&other.version))
 }
 
 /// Returns the name of the directory for libraries of an architecture (Debian's multiarch tuples).
@@ -348,32 +196,4 @@ impl Writer<'_> {
     fn directory(&self, path: &str, attributes: Attributes) -> Result<(), DebianError> {
         self.root.own_directory(path.into(), attributes).map_err(DebianError::io("create", &self.dir.join(path)))
     }
-}
-
-/// Hashes what is read through it.
-struct Tee<'c> {
-    content: &'c mut dyn io::Read,
-    hash: Option<&'c mut md5::Md5>,
-}
-
-impl io::Read for Tee<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.content.read(buffer)?;
-        if let Some(hash) = &mut self.hash {
-            md5::Digest::update(*hash, &buffer[..length]);
-        }
-        Ok(length)
-    }
-}
-
-fn md5_hasher() -> md5::Md5 {
-    md5::Digest::new()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

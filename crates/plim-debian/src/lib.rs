@@ -4,7 +4,8 @@
 //! [`Plan`]: one [`Level`] per recipe along its `extends` chain, lowest first. Each level becomes one layer. The caller
 //! makes it in three moves on an empty directory: [`Level::unpack`], then the [`Level::steps`] inside that root (a
 //! sandbox is not this crate's business), then [`Level::finish`], after which the directory depends on nothing but the
-//! packages and may be written as a layer.
+//! packages and may be written as a layer. The first move may be made in two, [`Level::unpack_packages`] while the level
+//! below is still being made, and [`UnpackedLevel::stand_on`] afterwards.
 //!
 //! Nothing is used before it is verified: the `InRelease` file by a signature of a pinned key, the package index by the
 //! digest in that file, each package by the digest in the index.
@@ -30,7 +31,7 @@ pub mod version;
 pub use archive::{Archive, ArchiveOptions};
 pub use error::DebianError;
 pub use keyring::{Keyring, SuiteKind};
-pub use level::{ConfigureStep, Level};
+pub use level::{ConfigureStep, Level, UnpackedLevel};
 pub use mirror::{Mirror, find_mirror};
 pub use plan::{Package, Plan};
 pub use recipe::{Kind, Recipe, recipe, recipes};

@@ -24,7 +24,7 @@ const MAX_LINKS: usize = 40;
 pub(crate) struct Root {
     fd: OwnedFd,
     path: PathBuf,
-    /// Roots of the levels below, topmost first.
+    /// Roots of the levels below, topmost first; none as long as they are not known.
     lowers: Vec<PathBuf>,
     /// What directories are to be in the end, by path; of several wishes that of the lowest rank holds.
     directories: Mutex<BTreeMap<BString, Directory>>,
@@ -77,6 +77,24 @@ impl Root {
             directories: Mutex::new(BTreeMap::new()),
             owners: Mutex::new(HashMap::new()),
         })
+    }
+
+    /// Puts a root that was begun without the levels below above them. False, and it must be begun anew, if one of them has
+    /// a link where a directory was made: what lies in the directory would have been written to where the link leads.
+    pub(crate) fn stand_on(&mut self, lowers: &[PathBuf]) -> bool {
+        lowers.clone_into(&mut self.lowers);
+        let mut directories =
+            std::mem::take(&mut self.directories).into_inner().unwrap_or_else(PoisonError::into_inner);
+        // those above come first, so that no path leads over a link
+        for (path, wish) in directories.iter_mut().filter(|(path, _)| !path.is_empty()) {
+            match self.lower(path.as_bstr()) {
+                Lower::Link(_) => return false,
+                Lower::Directory { mode, uid, gid } => *wish = Directory { rank: 0, mode, uid, gid },
+                Lower::Nothing => {}
+            }
+        }
+        self.directories = Mutex::new(directories);
+        true
     }
 
     /// Claims a path for a package, numbered from 1. Returns the package that has it already.
@@ -138,15 +156,22 @@ impl Root {
         buffer.resize(BUFFER, 0);
         let (parent, name) = self.parent(cursor, path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let created = self.replacing(path, package, parent, name, || {
-            rustix::fs::openat(parent, name.as_bytes(), flags, Mode::from_raw_mode(0o600))
-        })?;
+        let mode = Mode::from_raw_mode(attributes.mode & 0o777);
+        let created =
+            self.replacing(path, package, parent, name, || rustix::fs::openat(parent, name.as_bytes(), flags, mode))?;
         let Some(fd) = created else { return Ok(()) };
         let mut file = File::from(fd);
         copy(content, &mut file, &mut buffer)?;
-        rustix::fs::fchown(&file, Some(Uid::from_raw(attributes.uid)), Some(Gid::from_raw(attributes.gid)))?;
+        // what is right already is left alone: each change is one more write to the file system's journal
+        let stat = rustix::fs::fstat(&file)?;
+        let other_owner = (stat.st_uid, stat.st_gid) != (attributes.uid, attributes.gid);
+        if other_owner {
+            rustix::fs::fchown(&file, Some(Uid::from_raw(attributes.uid)), Some(Gid::from_raw(attributes.gid)))?;
+        }
         // after the owner: a change of owner takes set-user-ID away
-        rustix::fs::fchmod(&file, Mode::from_raw_mode(attributes.mode))?;
+        if other_owner || stat.st_mode & 0o7777 != attributes.mode {
+            rustix::fs::fchmod(&file, Mode::from_raw_mode(attributes.mode))?;
+        }
         rustix::fs::futimens(&file, &times(attributes.mtime))?;
         cursor.buffer = buffer;
         Ok(())

@@ -174,9 +174,7 @@ impl Maker<'_, '_> {
             ..failure
         };
         let mut builder = LevelBuilder::open(self)?;
-        for level in plan.levels() {
-            builder.add(level).map_err(within)?;
-        }
+        builder.add(plan.levels()).map_err(within)?;
         let LevelBuilder { snapshots, chain, layers, .. } = builder;
         let (made, promise) = Pending::new();
         let finishing = Finishing {

@@ -26,6 +26,7 @@ mod aliases;
 mod bases;
 mod housekeeping;
 mod place;
+mod priority;
 mod scratch;
 #[cfg(test)]
 mod testing;

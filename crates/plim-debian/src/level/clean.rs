@@ -13,7 +13,7 @@ use crate::root::times;
 /// Directories whose whole content goes.
 const CLEARED: [&str; 3] = ["tmp", "var/tmp", "var/cache/fontconfig"];
 /// Directories whose files go; programs may count on the directories below.
-const EMPTIED: [&str; 6] =
+pub(super) const EMPTIED: [&str; 6] =
     ["run", "var/lib/apt/lists", "var/cache/apt", "var/cache/ldconfig", "var/cache/man", "var/lib/dpkg/updates"];
 /// Files that go: copies that programs keep of what they change, and locks.
 const REMOVED: [&str; 17] = [

@@ -16,6 +16,12 @@ use crate::plan::Package;
 const STATUS: &str = "var/lib/dpkg/status";
 const FILE_TRIGGERS: &str = "var/lib/dpkg/triggers/File";
 
+/// A configuration of fontconfig that knows no fonts. Its caches belong into no layer, so they need not be made: after
+/// making one, fc-cache sleeps for two seconds. What lies in this directory goes when the level is finished.
+const NO_FONTS: &str = "run/plim-no-fonts.conf";
+const NO_FONTS_CONTENT: &str =
+    "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"urn:fontconfig:fonts.dtd\">\n<fontconfig></fontconfig>\n";
+
 /// Returns the paths of a `conffiles` file, relative to the root.
 pub(super) fn conffiles(text: &str) -> Vec<String> {
     text.lines().map(str::trim).filter_map(|line| line.strip_prefix('/')).map(str::to_owned).collect()
@@ -43,6 +49,7 @@ pub(super) fn write_database(level: &Level, unpacked: &[Unpacked], writer: &Writ
         writer.text(&format!("var/lib/dpkg/info/{stem}.list"), &list(unpacked))?;
     }
     writer.text(STATUS, &status)?;
+    writer.text(NO_FONTS, NO_FONTS_CONTENT)?;
     if is_first {
         writer.text("var/lib/dpkg/info/format", "1\n")?;
         for path in ["var/lib/dpkg/available", "var/lib/dpkg/diversions", "var/lib/dpkg/statoverride"] {
@@ -153,10 +160,11 @@ fn list(unpacked: &Unpacked) -> String {
 /// Returns the programs that configure the level's packages.
 pub(super) fn steps(level: &Level, env: &[String]) -> Vec<ConfigureStep> {
     let stems: Vec<String> = level.packages.iter().map(info_stem).collect();
+    let env = [env, &[format!("FONTCONFIG_FILE=/{NO_FONTS}")]].concat();
     let step = |title: &str, args: Vec<String>| ConfigureStep {
         title: title.to_owned(),
         args,
-        env: env.to_vec(),
+        env: env.clone(),
         required: true,
     };
     let mut preinst =
@@ -210,6 +218,11 @@ mod tests {
         Conffiles:
          /etc/a 00000000000000000000000000000000
         ");
+    }
+
+    #[test]
+    fn what_only_the_programs_need_is_gone_in_the_end() {
+        assert!(super::super::clean::EMPTIED.iter().any(|dir| NO_FONTS.starts_with(&format!("{dir}/"))));
     }
 
     #[test]

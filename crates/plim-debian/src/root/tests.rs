@@ -88,3 +88,36 @@ fn a_path_that_changed_hands_is_left_alone() {
     root.file(&mut Cursor::default(), "f".into(), 1, mine, &mut "late".as_bytes()).unwrap();
     assert_eq!(std::fs::read_to_string(dir.path().join("f")).unwrap(), "one");
 }
+
+#[test]
+fn a_root_may_learn_afterwards_what_it_stands_on() {
+    let lower = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(lower.path().join("var/local")).unwrap();
+    std::fs::set_permissions(lower.path().join("var/local"), std::os::unix::fs::PermissionsExt::from_mode(0o770))
+        .unwrap();
+    std::os::unix::fs::symlink("/var/local", lower.path().join("short")).unwrap();
+    let lowers = [lower.path().to_owned()];
+    let modes = |early: bool| {
+        let upper = tempfile::tempdir().unwrap();
+        let known: &[PathBuf] = if early { &[] } else { &lowers };
+        let mut root = Root::open(upper.path(), known).unwrap();
+        root.directory("var/local".into(), attributes(0o755, upper.path()), 1).unwrap();
+        root.directory("var/other".into(), attributes(0o711, upper.path()), 1).unwrap();
+        write(&root, "var/local/deep/file", 1, "x").unwrap();
+        assert!(root.stand_on(&lowers));
+        root.settle().unwrap();
+        ["var", "var/local", "var/other", "var/local/deep"]
+            .map(|path| upper.path().join(path).metadata().unwrap().mode() & 0o777)
+    };
+    assert_eq!(modes(true), modes(false));
+    assert_eq!(modes(true), [0o755, 0o770, 0o711, 0o755]);
+}
+
+#[test]
+fn a_directory_that_is_a_link_below_is_noticed() {
+    let (lower, upper) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::os::unix::fs::symlink("/var/local", lower.path().join("short")).unwrap();
+    let mut root = Root::open(upper.path(), &[]).unwrap();
+    write(&root, "short/file", 1, "x").unwrap();
+    assert!(!root.stand_on(&[lower.path().to_owned()]));
+}

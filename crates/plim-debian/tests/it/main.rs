@@ -9,6 +9,7 @@
 )]
 
 mod configured;
+mod levels;
 mod real;
 mod synthetic;
 mod tampering;

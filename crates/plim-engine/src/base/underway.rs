@@ -1,7 +1,7 @@
 //! What this process is making: one base at a time on the same lowest recipe, whose layers may be written meanwhile.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use camino::Utf8Path;
 use plim_oci::lock::{Lock, lock_exclusive};
@@ -15,6 +15,16 @@ use crate::Failure;
 pub(crate) struct Underway {
     turns: Mutex<HashMap<String, Arc<Turn>>>,
     layers: Mutex<HashMap<Digest, Pending<Layer>>>,
+    /// Bytes of the packages of each base that are being unpacked.
+    unpacking: Mutex<Vec<u64>>,
+    unpacked: Condvar,
+}
+
+/// Packages are being unpacked as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Unpacking<'u> {
+    underway: &'u Underway,
+    bytes: u64,
 }
 
 /// Who may make the bases that stand on one lowest recipe.
@@ -54,8 +64,28 @@ impl Underway {
         self.layers().remove(level);
     }
 
+    /// Waits as long as more bytes of packages are being unpacked for another base. Each takes all cores, and what comes after
+    /// the larger one takes longer, in programs that run one after the other: that begins the sooner.
+    pub(crate) fn unpack(&self, bytes: u64) -> Unpacking<'_> {
+        let larger = |sizes: &mut Vec<u64>| sizes.iter().any(|other| *other > bytes);
+        let sizes = self.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sizes = self.unpacked.wait_while(sizes, larger).unwrap_or_else(PoisonError::into_inner);
+        sizes.push(bytes);
+        Unpacking { underway: self, bytes }
+    }
+
     fn layers(&self) -> MutexGuard<'_, HashMap<Digest, Pending<Layer>>> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unpacking<'_> {
+    fn drop(&mut self) {
+        let mut sizes = self.underway.unpacking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = sizes.iter().position(|size| *size == self.bytes) {
+            sizes.swap_remove(at);
+        }
+        self.underway.unpacked.notify_all();
     }
 }
 
@@ -110,5 +140,25 @@ mod tests {
         underway.end(&level);
         assert_eq!(found.wait().unwrap_err().message, "the disk is full");
         assert!(underway.layer(&level).is_none(), "who comes next tries again");
+    }
+
+    #[test]
+    fn the_larger_base_is_unpacked_first() {
+        let underway = Underway::default();
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let large = underway.unpack(10);
+            let small = scope.spawn(|| {
+                let _turn = underway.unpack(3);
+                order.lock().unwrap().push("small");
+            });
+            // neither a larger one nor one as large has to wait
+            drop((underway.unpack(10), underway.unpack(20)));
+            order.lock().unwrap().push("large");
+            drop(large);
+            small.join().unwrap();
+        });
+        assert_eq!(order.into_inner().unwrap(), ["large", "small"]);
+        assert!(underway.unpacking.lock().unwrap().is_empty());
     }
 }
