@@ -215,17 +215,7 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         (DockerfileSource::Default, Some(text)) => {
             DockerfileText { text: text.clone(), name: "Dockerfile".to_owned(), ignore: None }
         }
-        (DockerfileSource::File(path), _) if context.fetched => {
-            let inside = root.join(path.as_str().trim_start_matches('/'));
-            let real = inside.canonicalize_utf8().map_err(|error| {
-                Failure::caused(format!("failed to read {path} of the build context"), &error)
-                    .hint("-f names a file in the context when that is fetched or read from standard input")
-            })?;
-            if !real.starts_with(root) {
-                return Err(Failure::tool(format!("{path} lies outside of the build context")));
-            }
-            read_dockerfile(root, &DockerfileSource::File(real))?
-        }
+        (source, _) if context.fetched => read_dockerfile(root, &context::inside(root, source)?)?,
         (source, _) => read_dockerfile(root, source)?,
     };
     lint::stop_at_findings(&dockerfile.name, &dockerfile.text, &request.build_args)?;
