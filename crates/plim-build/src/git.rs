@@ -123,8 +123,13 @@ pub fn hint(message: &str) -> Option<String> {
 /// Returns when the last commit of a work tree was made, in seconds since 1970; nothing where there is no repository, no
 /// commit, or no git.
 pub fn commit_time(dir: &Path) -> Option<i64> {
-    let git = Git { access: &Access::default(), dir };
-    git.run(&["log", "-1", "--format=%ct"]).ok()?.trim().parse().ok()
+    Git { access: &Access::default(), dir }.commit_time()
+}
+
+/// Finds the committer's time in a commit as git keeps it.
+fn committed(commit: &str) -> Option<i64> {
+    let line = commit.lines().take_while(|line| !line.is_empty()).find_map(|line| line.strip_prefix("committer "))?;
+    line.rsplit_once("> ")?.1.split(' ').next()?.parse().ok()
 }
 
 const NO_GIT: &str = "git cannot be started";
@@ -160,20 +165,36 @@ impl Git<'_> {
         if repository.submodules {
             self.run(&["submodule", "--quiet", "update", "--init", "--recursive", "--depth=1"])?;
         }
-        let committed = self.run(&["log", "-1", "--format=%ct"])?.trim().parse().ok();
+        let committed = self.commit_time();
         if !repository.keep_git_dir {
             let _ = std::fs::remove_dir_all(self.dir.join(".git"));
         }
         Ok(committed)
     }
 
+    /// Returns when the commit that is checked out was made. Whose repository it is does not matter, so the command must do
+    /// nothing that the repository's own settings decide: it reads one object, runs none of the programs that settings can
+    /// name (`git log` does, to check signatures), and fetches nothing that is missing.
+    fn commit_time(&self) -> Option<i64> {
+        let args = ["-c", "safe.directory=*", "-c", "core.fsmonitor=false", "cat-file", "commit", "HEAD"];
+        let settings = [("GIT_NO_LAZY_FETCH", "1"), ("GIT_ALLOW_PROTOCOL", "")];
+        committed(&self.run_with(&args, &settings).ok()?)
+    }
+
     /// Runs one command and returns its output. `Err` is the last line of its complaint.
     fn run(&self, args: &[&str]) -> Result<String, String> {
+        self.run_with(args, &[])
+    }
+
+    fn run_with(&self, args: &[&str], settings: &[(&str, &str)]) -> Result<String, String> {
         let mut command = Command::new("git");
         command.arg("-C").arg(self.dir).args(args).stdin(Stdio::null());
         command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
         // nobody's settings: the same address gives the same files on every machine
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", OsStr::new("/dev/null"));
+        // the repository is that of the directory, also where a hook of another starts the build
+        command.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
+        command.envs(settings.iter().copied());
         for (name, value) in &self.access.proxies {
             command.env(name.to_ascii_lowercase(), value);
         }
@@ -213,6 +234,47 @@ mod tests {
         let query = Repository::parse("https://example.org/x.git?tag=v1&subdir=a&keep-git-dir=1&submodules=0").unwrap();
         assert_eq!(query.reference.as_deref(), Some("refs/tags/v1"));
         assert!(query.keep_git_dir && !query.submodules);
+    }
+
+    #[test]
+    fn the_time_of_a_commit_is_the_committers() {
+        let commit =
+            "tree 4b825dc\nauthor A <a@x> 5 +0100\ncommitter B > C <b@x> -17 +0000\n\ncommitter D <d@x> 9 +0000\n";
+        assert_eq!(committed(commit), Some(-17));
+        assert_eq!(committed("tree 4b825dc\n\ncommitter D <d@x> 9 +0000\n"), None);
+        assert_eq!(committed("committer\n"), None);
+    }
+
+    #[test]
+    fn the_settings_of_a_repository_run_no_program() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| Git { access: &Access::default(), dir: dir.path() }.run(args);
+        if git(&["init", "--quiet"]).is_err_and(|error| error.starts_with(NO_GIT)) {
+            eprintln!("skipped: git is not there");
+            return;
+        }
+        let tree = git(&["mktree"]).unwrap();
+        let who = "X <x@example.org> 1767225600 +0100";
+        let text = format!(
+            "tree {tree}author {who}\ncommitter {who}\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n xx\n -----END PGP SIGNATURE-----\n\nx\n"
+        );
+        std::fs::write(dir.path().join("commit"), text).unwrap();
+        let commit = git(&["hash-object", "-t", "commit", "-w", "commit"]).unwrap();
+        git(&["update-ref", "HEAD", commit.trim()]).unwrap();
+        let (program, proof) = (dir.path().join("program"), dir.path().join("it-ran"));
+        std::fs::write(&program, format!("#!/bin/sh\n: >'{}'\n", proof.display())).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let program = program.to_str().unwrap();
+        for name in ["gpg.program", "core.fsmonitor", "core.pager", "core.sshCommand", "diff.external"] {
+            git(&["config", name, program]).unwrap();
+        }
+        git(&["config", "log.showSignature", "true"]).unwrap();
+        assert_eq!(commit_time(dir.path()), Some(1_767_225_600));
+        assert!(!proof.exists(), "a program that the repository names was run");
+        // which is no empty promise: other commands of git would
+        let _ = git(&["log", "-1"]);
+        assert!(proof.exists());
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub use working::WorkingCopy;
 
 pub(crate) use extract::extract;
 pub(crate) use layer::{DEPTH, LayerSink, WHITEOUT};
-pub(crate) use node::{OnDisk, Siblings, Stamp, fill, open, read_node};
+pub(crate) use node::{OnDisk, Siblings, Stamp, fill, open, open_without_links, read_node};
 
 #[cfg(test)]
 pub(crate) mod tests;

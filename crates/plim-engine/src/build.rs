@@ -5,7 +5,9 @@ mod context;
 mod failed;
 mod mounts;
 mod output;
+mod room;
 mod weight;
+mod whole;
 
 use std::sync::Arc;
 
@@ -20,6 +22,7 @@ use plim_oci::compress::Compression;
 use plim_oci::reference::Reference;
 use plim_oci::{BlobsMut as _, Descriptor, Digest, Events, Index, Platform, media_type};
 use serde::Serialize;
+pub(crate) use whole::write_file;
 
 use crate::base::Maker;
 use crate::bases::Bases;
@@ -234,17 +237,7 @@ fn prepare(workspace: &Workspace, request: &BuildRequest, context: &context::Ope
         (DockerfileSource::Default, Some(text)) => {
             DockerfileText { text: text.clone(), name: "Dockerfile".to_owned(), ignore: None }
         }
-        (DockerfileSource::File(path), _) if context.fetched => {
-            let inside = root.join(path.as_str().trim_start_matches('/'));
-            let real = inside.canonicalize_utf8().map_err(|error| {
-                Failure::caused(format!("failed to read {path} of the build context"), &error)
-                    .hint("-f names a file in the context when that is fetched or read from standard input")
-            })?;
-            if !real.starts_with(root) {
-                return Err(Failure::tool(format!("{path} lies outside of the build context")));
-            }
-            read_dockerfile(root, &DockerfileSource::File(real))?
-        }
+        (source, _) if context.fetched => read_dockerfile(root, &context::inside(root, source)?)?,
         (source, _) => read_dockerfile(root, source)?,
     };
     let ignore = dockerfile.ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
@@ -322,7 +315,7 @@ pub(crate) fn execute(
         let bases = Bases::new(Maker { workspace, events, scope }, options);
         plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
     })
-    .map_err(|error| failed::failure(&error, build))?;
+    .map_err(|error| room::explain(workspace, &error, failed::failure(&error, build)))?;
     for warning in &built.warnings {
         let place =
             if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };
@@ -407,23 +400,4 @@ fn named_context(place: &str) -> Result<NamedContext, Failure> {
     let ignore = read_if_there(root.join(".dockerignore"))?;
     let ignore = ignore.map(|(text, path)| parse_ignore(&text, &path)).transpose()?;
     Ok(NamedContext::Dir { root: root.into(), ignore })
-}
-
-/// Writes an archive by way of a temporary name.
-pub(crate) fn write_file(
-    path: &Utf8Path,
-    content: impl FnOnce(&mut dyn std::io::Write) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    use std::io::Write as _;
-    let failed = |error: &std::io::Error| Failure::caused(format!("failed to write {path}"), error);
-    let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-    let file = tempfile::NamedTempFile::new_in(dir).map_err(|error| failed(&error))?;
-    let mut out = std::io::BufWriter::with_capacity(1 << 20, file);
-    content(&mut out)?;
-    out.flush().map_err(|error| failed(&error))?;
-    let file = out.into_inner().map_err(|error| failed(error.error()))?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    std::fs::set_permissions(file.path(), mode).map_err(|error| failed(&error))?;
-    file.persist(path).map_err(|error| failed(&error.error))?;
-    Ok(())
 }

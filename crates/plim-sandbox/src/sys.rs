@@ -114,9 +114,21 @@ pub(crate) fn child_events() -> io::Result<OwnedFd> {
 
 /// Gives all signals their default meaning and lets all of them through, as a new program expects.
 pub(crate) fn reset_signals() {
+    // the kernel's own structure, with SIG_DFL and nothing else. The C library's `signal` keeps two numbers to itself, and
+    // has the processes that it spawns ignore them
+    let default = [0_u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL runs no code of ours; numbers that cannot be set give an error without effect.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: SIG_DFL runs no code of ours, the structure is as long as the kernel's on any machine; numbers that
+        // cannot be set give an error without effect.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                size_of::<u64>(),
+            )
+        };
     }
     // SAFETY: the set is initialised by `sigemptyset` before it is read.
     unsafe {

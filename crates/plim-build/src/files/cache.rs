@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use plim_oci::Hasher;
 
-use crate::snapshot::{self, Stamp};
+use super::content::Opener;
+use crate::snapshot::Stamp;
 
 const MAGIC: &[u8; 8] = b"plimdig2";
 const RECORD: usize = 84;
@@ -69,7 +70,7 @@ impl FileDigests {
     }
 
     /// Returns the SHA-256 of a file's content; `plain` says that it has no extended attributes that are copied.
-    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp, plain: bool) -> io::Result<[u8; 32]> {
+    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp, plain: bool, open: Opener) -> io::Result<[u8; 32]> {
         let key = Stamp { links: 0, ..*stamp };
         let today = today();
         if let Some(record) = self.known().get_mut(&key) {
@@ -79,7 +80,7 @@ impl FileDigests {
             }
             return Ok(record.digest);
         }
-        let mut file = snapshot::open(path)?;
+        let mut file = open(path)?;
         let mut hasher = Hasher::new();
         // most files are small; one byte more shows that the file ends where it should
         let mut buffer = vec![0; (stamp.size as usize).saturating_add(1).min(128 * 1024)];
@@ -179,6 +180,7 @@ fn sum(bytes: &[u8]) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::snapshot;
 
     fn stamp(inode: u64) -> Stamp {
         Stamp { device: 1, inode, links: 0, size: 3, mtime: (-5, 999_999_999), ctime: (7, 8) }
@@ -191,13 +193,13 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "one").unwrap();
         let digests = FileDigests::load(&path);
-        let first = digests.digest(&file, &stamp(1), true).unwrap();
+        let first = digests.digest(&file, &stamp(1), true, snapshot::open).unwrap();
         digests.save().unwrap();
         // the stamp says that the file is the same, so it is not read
         fs::remove_file(&file).unwrap();
         let again = FileDigests::load(&path);
-        assert_eq!(again.digest(&file, &stamp(1), true).unwrap(), first);
-        assert!(again.digest(&file, &stamp(2), true).is_err());
+        assert_eq!(again.digest(&file, &stamp(1), true, snapshot::open).unwrap(), first);
+        assert!(again.digest(&file, &stamp(2), true, snapshot::open).is_err());
         assert!(again.is_plain(&stamp(1)) && !again.is_plain(&stamp(2)));
     }
 
@@ -232,8 +234,8 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let digests = FileDigests::load(&dir.path().join("digests"));
         let fresh = Stamp { ctime: (now(), 0), ..stamp(1) };
-        let first = digests.digest(&file, &fresh, true).unwrap();
+        let first = digests.digest(&file, &fresh, true, snapshot::open).unwrap();
         fs::write(&file, "two").unwrap();
-        assert_ne!(digests.digest(&file, &fresh, true).unwrap(), first);
+        assert_ne!(digests.digest(&file, &fresh, true, snapshot::open).unwrap(), first);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,8 @@ use crate::snapshot::{Node, OnDisk, Siblings, Stamp, read_node};
 
 /// The context as COPY sees it. A directory is read once, when something in it is asked for.
 pub(crate) struct ContextTree<'a> {
-    root: &'a Path,
+    /// Without symbolic links, so that a link met below it is one that was put there.
+    root: PathBuf,
     ignore: Option<&'a Patterns>,
     overrides: &'a BTreeMap<BString, Vec<u8>>,
     /// What is known of files from earlier builds.
@@ -32,11 +33,13 @@ pub(crate) struct ContextTree<'a> {
 
 impl<'a> ContextTree<'a> {
     pub(crate) fn new(
-        root: &'a Path,
+        root: &Path,
         ignore: Option<&'a Patterns>,
         overrides: &'a BTreeMap<BString, Vec<u8>>,
         known: Option<&'a FileDigests>,
     ) -> Self {
+        // one that is not there is missing for whoever reads it
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
         Self { root, ignore, overrides, known, excluded: Mutex::default(), matches: Mutex::default() }
     }
 
@@ -44,13 +47,13 @@ impl<'a> ContextTree<'a> {
     pub(crate) fn content(&self, node: &Node) -> Content {
         match self.overrides.get(&node.head.path) {
             Some(bytes) => Content::Bytes(Arc::from(bytes.as_slice())),
-            None => Content::of(node),
+            None => Content::of_foreign(node),
         }
     }
 
     /// Returns the same directory with nothing excluded, to say why something is missing.
     pub(crate) fn unfiltered(&self) -> ContextTree<'a> {
-        Self::new(self.root, None, self.overrides, self.known)
+        Self::new(&self.root, None, self.overrides, self.known)
     }
 
     /// Returns the pattern that excludes a path.
@@ -103,7 +106,7 @@ impl<'a> ContextTree<'a> {
     /// Returns what a directory has before the ignore file, sorted by name.
     fn on_disk(&self, path: &BStr) -> io::Result<Vec<Node>> {
         let mut names: Vec<BString> = self.overridden(path).map(BStr::to_owned).collect();
-        let host = tree::on_disk(self.root, path);
+        let host = tree::on_disk(&self.root, path);
         // a directory that exists in memory only, or a file: nothing is in it
         let siblings = match Siblings::open(&host)? {
             Some((siblings, on_disk)) => {
@@ -140,7 +143,7 @@ impl<'a> ContextTree<'a> {
     }
 
     fn read(&self, path: &BStr) -> io::Result<Option<Node>> {
-        Ok(self.laid_over(path, read_node(&tree::on_disk(self.root, path), path.to_owned())?))
+        Ok(self.laid_over(path, read_node(&tree::on_disk(&self.root, path), path.to_owned())?))
     }
 
     /// Puts what replaces a file over what is on the disk.

@@ -6,7 +6,7 @@ use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{Digest, Hasher};
 use rayon::prelude::*;
 
-use super::content::Content;
+use super::content::{Content, Opener};
 use super::select::{Entry, What};
 use super::{FileDigests, FilesError, Selection, glob};
 use crate::snapshot::{Stamp, tree};
@@ -21,18 +21,20 @@ impl Selection {
 
     /// The same, with the digests of the contents that were read.
     pub(crate) fn measure(&self, digests: &FileDigests) -> Result<(Digest, Contents), FilesError> {
-        let files: Vec<(&Path, &Stamp, bool)> = self
+        let files: Vec<(&Path, &Stamp, bool, Opener)> = self
             .entries()
             .filter_map(|entry| match &entry.content {
-                Content::Host { path, stamp } => Some((path.as_path(), stamp, entry.head.xattrs.is_empty())),
+                Content::Host { path, stamp, open } => {
+                    Some((path.as_path(), stamp, entry.head.xattrs.is_empty(), *open))
+                }
                 _ => None,
             })
             .collect();
         let contents: Contents = files
             .par_iter()
             .with_min_len(64)
-            .map(|(path, stamp, plain)| {
-                digests.digest(path, stamp, *plain).map_err(|e| FilesError::io("read", path, e))
+            .map(|(path, stamp, plain, open)| {
+                digests.digest(path, stamp, *plain, *open).map_err(|e| FilesError::io("read", path, e))
             })
             .collect::<Result<_, _>>()?;
         let mut read = contents.iter();

@@ -83,8 +83,11 @@ impl FilesError {
         match self {
             Self::Missing { .. } | Self::UnknownOwner { .. } | Self::Subject(_) => true,
             Self::Archive { source, .. } => !matches!(source, TarError::Io(_)),
-            // symbolic links that lead in a circle
-            Self::Io { source, .. } => source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()),
+            // symbolic links that lead in a circle, paths that are too long
+            Self::Io { source, .. } => {
+                source.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error())
+                    || source.kind() == io::ErrorKind::InvalidFilename
+            }
             _ => false,
         }
     }

@@ -179,7 +179,7 @@ impl Selector<'_> {
         if above.depth > DEPTH {
             return Err(io::Error::other(format!("more than {DEPTH} directories inside one another")));
         }
-        let nodes = self.tree.children(directory)?;
+        let nodes = self.tree.children(directory).map_err(|error| too_long(directory, error))?;
         let take = |node: &Node| self.take(node, above, include);
         // files are taken at once; deep down the tasks would be small and the stack of a worker is not endless
         let directories: Vec<&Node> = nodes.iter().filter(|node| node.is_dir()).collect();
@@ -265,6 +265,7 @@ impl Selector<'_> {
 
     /// Says why a source is not there.
     fn missing(&self, word: &BStr, path: &BStr) -> io::Result<FilesError> {
+        let place = if self.context.is_some() { "the build context" } else { "the image or stage it is copied from" };
         let (mut excluded, mut pattern) = (false, None);
         if let Some(context) = self.context {
             let all = context.unfiltered();
@@ -274,13 +275,33 @@ impl Selector<'_> {
                 pattern = context.excluded_by(resolved.as_bstr());
             }
         }
+        if let Some(link) = self.link_to_nothing(path)?.filter(|_| !excluded) {
+            return Ok(FilesError::Subject(format!(
+                "{word} is not in {place}: the symbolic link {link} leads to nothing in it"
+            )));
+        }
         Ok(FilesError::Missing {
             path: word.to_string(),
-            place: if self.context.is_some() { "the build context" } else { "the image or stage it is copied from" },
+            place,
             excluded,
             pattern,
             similar: if excluded { None } else { self.similar(path)? },
         })
+    }
+
+    /// Finds the first component of a path that is a symbolic link to what is not there, or not in this tree.
+    fn link_to_nothing(&self, path: &BStr) -> io::Result<Option<BString>> {
+        let mut above = BString::default();
+        for name in tree::components(path) {
+            let here = tree::join(above.as_bstr(), name);
+            let resolved = tree::resolve(self.tree, BStr::new(""), here.as_bstr(), Last::Follow)?;
+            if self.tree.node(resolved.as_bstr())?.is_none() {
+                let link = self.tree.node(here.as_bstr())?.filter(|node| node.head.kind == EntryKind::Symlink);
+                return Ok(link.map(|node| node.head.path));
+            }
+            above = resolved;
+        }
+        Ok(None)
     }
 
     /// Finds a name that differs little, in the first directory of the path that lacks the next component.
@@ -305,6 +326,16 @@ impl Selector<'_> {
         }
         Ok(None)
     }
+}
+
+/// Names the place where paths become longer than the system allows: the error itself says nothing of it.
+fn too_long(directory: &BStr, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::InvalidFilename {
+        return error;
+    }
+    let name = directory.get(..120).unwrap_or(directory).as_bstr();
+    let reason = format!("below {name}… a path of {} bytes is longer than the system allows", directory.len());
+    io::Error::new(io::ErrorKind::InvalidFilename, reason)
 }
 
 /// What is known of the directory that a walk is in.

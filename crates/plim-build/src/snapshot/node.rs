@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{EntryHead, EntryKind};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, ResolveFlags, openat2, statat};
 use rustix::io::Errno;
 
 use super::{marks, tree, xattrs};
@@ -85,6 +85,22 @@ pub(crate) fn open(host: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(host)
 }
 
+/// Opens a regular file as [`open`] does, and refuses symbolic links in place of its directories, too: somebody may put them
+/// there while a directory is read that is not plim's own. The path has none where its root has none.
+pub(crate) fn open_without_links(host: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    without_links(host, flags).map(File::from).map_err(io::Error::from)
+}
+
+fn without_links(host: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
+    match openat2(CWD, host, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // kernels before 5.6, and filters of containers that do not know the call
+        Err(Errno::NOSYS | Errno::PERM) => rustix::fs::open(host, flags, Mode::empty()),
+        other => other,
+    }
+}
+
 /// Reads the metadata of a file, not following a symbolic link; `None` if nothing is there.
 pub(crate) fn read_node(host: &Path, path: BString) -> io::Result<Option<OnDisk>> {
     match fs::symlink_metadata(host) {
@@ -103,10 +119,9 @@ pub(crate) struct Siblings<'a> {
 }
 
 impl<'a> Siblings<'a> {
-    /// Opens a directory and returns the names in it; `None` if there is none.
+    /// Opens a directory and returns the names in it; `None` if there is none. The path must have no symbolic links.
     pub(crate) fn open(host: &'a Path) -> io::Result<Option<(Self, Vec<BString>)>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = match rustix::fs::open(host, flags, Mode::empty()) {
+        let dir = match without_links(host, OFlags::RDONLY | OFlags::DIRECTORY) {
             Ok(dir) => dir,
             Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
             Err(error) => return Err(error.into()),

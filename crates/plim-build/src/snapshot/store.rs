@@ -12,6 +12,8 @@ use plim_oci::lock::{self, Lock};
 use crate::files::FilesError;
 
 const DRAFT: &str = "tmp-";
+/// The lock of whoever prunes.
+const PRUNE: &str = "prune.lock";
 /// The note in a snapshot's directory of the bytes that it occupies.
 const SIZE: &str = "size";
 
@@ -53,8 +55,10 @@ impl Snapshots {
         self.dir.join(key.hex())
     }
 
-    /// Returns the diff directory of a key if there is one, and notes that it was used.
+    /// Returns the diff directory of a key if there is one, and notes that it was used: it stays for an hour.
     pub fn get(&self, key: &Digest) -> Option<PathBuf> {
+        // nobody takes it away between the look and the note
+        let _store = lock::lock_shared(&self.lock_path());
         let mut dir = self.dir_of(key);
         if let Ok(first) = fs::read_link(&dir) {
             dir = self.dir.join(first);
@@ -187,7 +191,8 @@ impl Snapshots {
 
     /// Removes, from the least recently used on, until a limit holds; without one all that was used before a time.
     fn prune_to(&self, limit: Option<u64>, used_before: SystemTime, preview: bool) -> io::Result<u64> {
-        let _store = lock::lock_exclusive(&self.lock_path())?;
+        // one at a time; builds go on meanwhile
+        let _prune = lock::lock_exclusive(&self.dir.join(PRUNE))?;
         let (mut all, mut links) = (Vec::new(), Vec::new());
         let mut total = 0;
         for entry in fs::read_dir(&self.dir)? {
@@ -201,7 +206,7 @@ impl Snapshots {
                 continue;
             }
             let used = entry.metadata()?.modified()?;
-            let size = noted_size(&entry.path(), used)?;
+            let size = self.noted_size(&entry.path(), used)?;
             total += size;
             all.push((used, name, size));
         }
@@ -211,17 +216,43 @@ impl Snapshots {
             if limit.is_some_and(|limit| total - freed <= limit) || used >= used_before {
                 break;
             }
-            freed += size;
             if preview {
-                continue;
+                freed += size;
+            } else if let Some(doomed) = self.doom(&name, used)? {
+                remove_tree(&doomed)?;
+                freed += size;
             }
-            // renamed first: a snapshot that is half removed must not be found
-            let doomed = self.dir.join(format!("{DRAFT}{name}"));
-            fs::rename(self.dir.join(&name), &doomed)?;
-            remove_tree(&doomed)?;
         }
         links.iter().try_for_each(|link| self.forget_dangling(link))?;
         Ok(freed)
+    }
+
+    /// Returns the bytes that a snapshot occupies on disk. It never changes, so it is counted once and noted beside it.
+    fn noted_size(&self, dir: &Path, used: SystemTime) -> io::Result<u64> {
+        let note = dir.join(SIZE);
+        if let Some(size) = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok()) {
+            return Ok(size);
+        }
+        let size = size_of(dir)?;
+        let _store = lock::lock_exclusive(&self.lock_path())?;
+        if fs::symlink_metadata(dir)?.modified()? == used {
+            // a note that is cut short is no number, or a smaller one until the snapshot goes: nothing breaks by that
+            fs::write(&note, format!("{size}\n"))?;
+            // writing it was no use of the snapshot
+            fs::File::open(dir)?.set_modified(used)?;
+        }
+        Ok(size)
+    }
+
+    /// Takes a snapshot's name away, so that nobody finds it half removed, unless a build has used it since it was looked at.
+    fn doom(&self, name: &str, used: SystemTime) -> io::Result<Option<PathBuf>> {
+        let _store = lock::lock_exclusive(&self.lock_path())?;
+        let (dir, doomed) = (self.dir.join(name), self.dir.join(format!("{DRAFT}{name}")));
+        if fs::symlink_metadata(&dir)?.modified()? != used {
+            return Ok(None);
+        }
+        fs::rename(dir, &doomed)?;
+        Ok(Some(doomed))
     }
 
     /// Removes a second key whose snapshot is gone.
@@ -267,20 +298,6 @@ pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,
     }
-}
-
-/// Returns the bytes that a snapshot occupies on disk. It never changes, so it is counted once and noted beside it.
-fn noted_size(dir: &Path, used: SystemTime) -> io::Result<u64> {
-    let note = dir.join(SIZE);
-    if let Some(size) = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse().ok()) {
-        return Ok(size);
-    }
-    let size = size_of(dir)?;
-    // a note that is cut short is no number, or a smaller one until the snapshot goes: nothing breaks by that
-    fs::write(&note, format!("{size}\n"))?;
-    // writing it was no use of the snapshot
-    fs::File::open(dir)?.set_modified(used)?;
-    Ok(size)
 }
 
 /// Returns the bytes that the files of a directory occupy on disk.
@@ -409,6 +426,25 @@ mod tests {
         assert!(snapshots.prune(0).unwrap() > 0);
         assert!(snapshots.get(&keys[1]).is_some(), "what was just used stays");
         assert_eq!(snapshots.get(&keys[2]), None);
+    }
+
+    #[test]
+    fn what_is_used_while_others_prune_stays() {
+        let (dir, snapshots) = store();
+        let key = Digest::of(b"a");
+        commit(&snapshots, &key, "x");
+        let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let age = || fs::File::open(snapshots.dir_of(&key)).unwrap().set_modified(old).unwrap();
+        age();
+        // a build finds it after the prune has looked at its time
+        let diff = snapshots.get(&key).unwrap();
+        assert_eq!(snapshots.doom(key.hex(), old).unwrap(), None);
+        snapshots.noted_size(&snapshots.dir_of(&key), old).unwrap();
+        assert!(fs::metadata(snapshots.dir_of(&key)).unwrap().modified().unwrap() > old, "a note takes back no use");
+        assert!(diff.join("file").exists());
+        age();
+        assert_eq!(snapshots.doom(key.hex(), old).unwrap(), Some(dir.path().join(format!("{DRAFT}{}", key.hex()))));
+        assert_eq!(snapshots.get(&key), None);
     }
 
     #[test]

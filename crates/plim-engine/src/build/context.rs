@@ -7,6 +7,7 @@ use plim_build::git::{self, Access, Checkout, Repository};
 use plim_oci::Events;
 use tempfile::TempDir;
 
+use super::DockerfileSource;
 use crate::{Failure, Kind, Workspace};
 
 /// The most bytes of a context from standard input or an address.
@@ -104,6 +105,42 @@ fn download(workspace: &Workspace, address: &str, events: &dyn Events) -> Result
     unpack(dir, &file, address)
 }
 
+/// Finds the Dockerfile in a context that was fetched. That, and the ignore files that go with it, must be files of the
+/// context: a link in what others made must not show them, by an error, what is on this machine, and a pipe would be waited
+/// for.
+pub(super) fn inside(root: &Utf8Path, source: &DockerfileSource) -> Result<DockerfileSource, Failure> {
+    let own = |name: &Utf8Path| -> Result<Option<Utf8PathBuf>, Failure> {
+        let real = match root.join(name.as_str().trim_start_matches('/')).canonicalize_utf8() {
+            Ok(real) => real,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::caused(format!("failed to read {name} of the build context"), &error)),
+        };
+        if !real.starts_with(root) {
+            return Err(Failure::subject(format!("{name} lies outside of the build context"))
+                .hint("a symbolic link leads out of it: put the file itself into the context"));
+        }
+        if !real.is_file() {
+            return Err(Failure::subject(format!("{name} of the build context is no file")));
+        }
+        Ok(Some(real))
+    };
+    own(Utf8Path::new(".dockerignore"))?;
+    let names = match source {
+        DockerfileSource::Text { .. } => return Ok(source.clone()),
+        DockerfileSource::File(path) => vec![path.clone()],
+        DockerfileSource::Default => vec!["Dockerfile".into(), "dockerfile".into()],
+    };
+    for name in &names {
+        if let Some(real) = own(name)? {
+            let beside = real.strip_prefix(root).unwrap_or(name);
+            own(Utf8Path::new(&format!("{beside}.dockerignore")))?;
+            return Ok(DockerfileSource::File(real));
+        }
+    }
+    Err(Failure::subject(format!("there is no {} in the build context", names[0]))
+        .hint("-f names a file in the context when that is fetched or read from standard input"))
+}
+
 /// Writes a stream to a file in a temporary folder.
 fn spool(workspace: &Workspace, input: &mut dyn std::io::Read, what: &str) -> Result<(TempDir, Utf8PathBuf), Failure> {
     let dir = temporary(workspace)?;
@@ -126,7 +163,8 @@ fn unpack(dir: TempDir, file: &Utf8Path, what: &str) -> Result<Opened, Failure> 
         ..Failure::caused(format!("failed to unpack the build context from {what}"), &error)
     };
     let root = utf8(dir.path().join("context"))?;
-    std::fs::create_dir(&root).map_err(|error| Failure::caused(format!("failed to create {root}"), &error))?;
+    let made = std::fs::create_dir(&root).and_then(|()| root.canonicalize_utf8());
+    let root = made.map_err(|error| Failure::caused(format!("failed to create {root}"), &error))?;
     let mut dockerfile = None;
     if plim_build::is_archive(file.as_std_path()).map_err(failed)? {
         plim_build::unpack_context(file.as_std_path(), root.as_std_path()).map_err(failed)?;
@@ -152,4 +190,46 @@ fn temporary(workspace: &Workspace) -> Result<TempDir, Failure> {
 
 fn utf8(path: std::path::PathBuf) -> Result<Utf8PathBuf, Failure> {
     Utf8PathBuf::from_path_buf(path).map_err(|path| Failure::tool(format!("{} is not UTF-8", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn message(result: Result<DockerfileSource, Failure>) -> String {
+        match result {
+            Ok(DockerfileSource::File(path)) => path.file_name().unwrap_or_default().to_owned(),
+            Ok(other) => format!("{other:?}"),
+            Err(failure) => failure.message,
+        }
+    }
+
+    #[test]
+    fn a_dockerfile_of_a_fetched_context_is_a_file_of_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("file"), "root:x:0").unwrap();
+        let root = Utf8PathBuf::from_path_buf(dir.path().canonicalize().unwrap()).unwrap();
+        let find = |source: &DockerfileSource| message(inside(&root, source));
+        let named = |name: &str| DockerfileSource::File(name.into());
+        assert_eq!(find(&DockerfileSource::Default), "there is no Dockerfile in the build context");
+        std::fs::create_dir(root.join("d")).unwrap();
+        std::fs::write(root.join("d/x"), "FROM scratch\n").unwrap();
+        for name in ["d/x", "/d/x", "d/../d/x"] {
+            assert_eq!(find(&named(name)), "x", "{name}");
+        }
+        symlink("d/x", root.join("dockerfile")).unwrap();
+        assert_eq!(find(&DockerfileSource::Default), "x");
+        assert_eq!(find(&named("d")), "d of the build context is no file");
+        symlink(outside.path().join("file"), root.join("Dockerfile")).unwrap();
+        assert_eq!(find(&DockerfileSource::Default), "Dockerfile lies outside of the build context");
+        assert_eq!(find(&named("d/../Dockerfile")), "d/../Dockerfile lies outside of the build context");
+        // the ignore file is quoted by errors, too
+        symlink(outside.path().join("file"), root.join("d/x.dockerignore")).unwrap();
+        assert_eq!(find(&named("d/x")), "d/x.dockerignore lies outside of the build context");
+        symlink(outside.path().join("file"), root.join(".dockerignore")).unwrap();
+        assert_eq!(find(&named("d/x")), ".dockerignore lies outside of the build context");
+    }
 }

@@ -46,19 +46,19 @@ fn unknown_names_are_errors(fixture: &Fixture) {
 }
 
 fn status(fixture: &Fixture, user: &str) -> String {
-    as_user(fixture, user, "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status")
+    as_user(fixture, user, "grep -E '^(SigIgn|Cap|NoNewPrivs|Seccomp:)' /proc/self/status")
 }
 
 fn capabilities_are_the_usual_ones(fixture: &Fixture) {
     assert_eq!(
         status(fixture, ""),
-        "CapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n\
+        "SigIgn:\t0000000000000000\nCapInh:\t0000000000000000\nCapPrm:\t00000000a80425fb\nCapEff:\t00000000a80425fb\nCapBnd:\t00000000a80425fb\n\
          CapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t2\n"
     );
     if fixture.has_users() {
         assert_eq!(
             status(fixture, "app"),
-            "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n\
+            "SigIgn:\t0000000000000000\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n\
              CapBnd:\t00000000a80425fb\nCapAmb:\t0000000000000000\nNoNewPrivs:\t0\nSeccomp:\t2\n"
         );
     }

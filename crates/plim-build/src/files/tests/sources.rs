@@ -1,6 +1,7 @@
 //! Which files a source stands for.
 
 use super::*;
+use crate::files::FileDigests;
 
 #[test]
 fn a_directory_stands_for_what_it_holds() {
@@ -53,12 +54,12 @@ fn a_literal_source_must_be_there() {
     if !root() {
         return;
     }
-    let bench = Bench::new(&["src/main.rs=1", "gone->/nowhere"], &[]);
+    let bench = Bench::new(&["src/main.rs=1"], &[]);
     let error = bench.copy(&op(&["src/man.rs", "/x"])).unwrap_err();
     assert_eq!(error.to_string(), "src/man.rs is not in the build context");
     assert_eq!(error.hint().unwrap(), "did you mean `src/main.rs`?");
     assert!(error.is_subject());
-    for source in ["gone", "src/main.rs/x", "nothing/*.c"] {
+    for source in ["src/main.rs/x", "nothing/*.c"] {
         assert!(matches!(bench.copy(&op(&[source, "/x"])), Err(FilesError::Missing { .. })), "{source}");
     }
     let error = bench.copy_from(&op(&["missing", "/x"])).unwrap_err();
@@ -168,4 +169,58 @@ fn exclude_is_relative_to_each_source_and_spares_the_source_itself() {
     assert_eq!(copied(&["e", "/x"], &["k", "!k/y"]), ["x/", "x/a.txt =1", "x/k/", "x/k/y =1"]);
     assert_eq!(copied(&["d*", "/x/"], &["*"]), ["x/"]);
     assert_eq!(copied(&["d/a.txt", "/x"], &["*.txt"]), ["x =1"]);
+}
+
+#[test]
+fn a_link_to_nothing_is_named_as_such() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new(&["gone->/nowhere", "d/out->../../../etc"], &[]);
+    for (source, link) in [("gone", "gone"), ("gone/x", "gone"), ("d/out/passwd", "d/out")] {
+        let error = bench.copy(&op(&[source, "/x"])).unwrap_err();
+        let wanted = format!("{source} is not in the build context: the symbolic link {link} leads to nothing in it");
+        assert_eq!(error.to_string(), wanted);
+        assert_eq!(error.hint(), None);
+        assert!(error.is_subject());
+    }
+}
+
+#[test]
+fn a_path_longer_than_the_system_allows_is_named() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new(&["a=1"], &[]);
+    let mut here =
+        rustix::fs::open(bench.path("context"), rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+    let name = "d".repeat(50);
+    for _ in 0..100 {
+        rustix::fs::mkdirat(&here, &name, 0o755.into()).unwrap();
+        here = rustix::fs::openat(&here, &name, rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty()).unwrap();
+    }
+    let error = bench.copy(&op(&[".", "/x"])).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.starts_with(&format!("below {name}/{name}/")), "{source}");
+    assert!(source.ends_with(" bytes is longer than the system allows"), "{source}");
+    assert!(error.is_subject());
+}
+
+#[test]
+fn a_directory_that_became_a_link_is_not_read() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new(&["d/f=inside"], &[]);
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("f"), "outside").unwrap();
+    // the files are chosen, then the directory becomes a link
+    let root = bench.path("context");
+    let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides, known: None };
+    let selection = select(&source, &op(&["d", "/x"])).unwrap();
+    std::fs::rename(root.join("d"), root.join("gone")).unwrap();
+    std::os::unix::fs::symlink(outside.path(), root.join("d")).unwrap();
+    let error = selection.digest(&FileDigests::default()).unwrap_err();
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("symbolic links"), "{source}");
 }
