@@ -36,8 +36,12 @@ impl Root {
         let snapshots = open(state)?;
         let copy = WorkingCopy::new(&snapshots, &self.chain(state, events)?, events).map_err(failed)?;
         let below = View::new(&Chain::scratch());
-        let options =
-            LayerOptions { epoch: self.epoch(), compression, created_by: "all files in one layer".to_owned(), frames: None };
+        let options = LayerOptions {
+            epoch: self.epoch(),
+            compression,
+            created_by: "all files in one layer".to_owned(),
+            frames: None,
+        };
         layer_from_dir(copy.root(), &below, &state.store, &options, observer, events).map_err(failed)
     }
 
@@ -61,7 +65,8 @@ impl Root {
         }
         let draft = snapshots.begin().map_err(failed)?;
         copy.difference(&draft.fs, events).map_err(failed)?;
-        let options = LayerOptions { epoch: self.epoch(), compression, created_by: "squashed by plim".to_owned(), frames: None };
+        let options =
+            LayerOptions { epoch: self.epoch(), compression, created_by: "squashed by plim".to_owned(), frames: None };
         let layer = layer_from_dir(&draft.fs, &View::new(&base), &state.store, &options, observer, events);
         layer.map(Some).map_err(failed)
     }

@@ -73,7 +73,8 @@ pub(crate) fn program(name: &Utf8Path) -> Result<Utf8PathBuf, Failure> {
     };
     let found = candidates.iter().filter(|path| path.is_file()).find_map(|path| path.canonicalize_utf8().ok());
     found.ok_or_else(|| {
-        Failure::tool(format!("there is no runtime `{name}`")).hint("install it (crun, runc), or give the path of its program")
+        Failure::tool(format!("there is no runtime `{name}`"))
+            .hint("install it (crun, runc), or give the path of its program")
     })
 }
 

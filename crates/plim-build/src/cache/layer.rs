@@ -34,9 +34,11 @@ impl LayerRecord {
 
     /// Returns a layer noted in a snapshot's directory, with whatever compression, whose blob is in the store.
     pub(crate) fn find(dir: &Path, epoch: i64, store: &Layout) -> Option<Layer> {
-        Self::all(dir, epoch)
-            .find(|record| store.exists(&record.descriptor).unwrap_or(false))
-            .map(|record| Layer { descriptor: record.descriptor, diff_id: record.diff_id, created_by: None })
+        Self::all(dir, epoch).find(|record| store.exists(&record.descriptor).unwrap_or(false)).map(|record| Layer {
+            descriptor: record.descriptor,
+            diff_id: record.diff_id,
+            created_by: None,
+        })
     }
 
     /// Returns the digest of the uncompressed layer noted in a snapshot's directory, with whatever compression; its blob

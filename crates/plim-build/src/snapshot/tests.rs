@@ -109,7 +109,12 @@ pub(crate) fn chain(dirs: &[&Path]) -> Chain {
 }
 
 pub(crate) fn options() -> LayerOptions {
-    LayerOptions { epoch: i64::from(u32::MAX), compression: Compression::Gzip(1), created_by: "test".to_owned(), frames: None }
+    LayerOptions {
+        epoch: i64::from(u32::MAX),
+        compression: Compression::Gzip(1),
+        created_by: "test".to_owned(),
+        frames: None,
+    }
 }
 
 /// Returns the entries of a layer with the contents of files.

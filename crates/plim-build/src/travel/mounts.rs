@@ -170,8 +170,12 @@ impl State {
         }
         let _alone = lock_exclusive(&self.mounts.join(format!("{}.0.lock", mount.name))).map_err(failed)?;
         // nothing in it is newer than the end of time: programs compare these times with one another
-        let options =
-            LayerOptions { epoch: i64::MAX, compression: COMPRESSION, created_by: format!("cache {}", mount.id), frames: None };
+        let options = LayerOptions {
+            epoch: i64::MAX,
+            compression: COMPRESSION,
+            created_by: format!("cache {}", mount.id),
+            frames: None,
+        };
         layer_from_dir(&dir, &View::new(&Chain::scratch()), into, &options, None, events)
             .map(Some)
             .map_err(|source| BuildError::layers(format!("pack the cache {}", mount.id), source))

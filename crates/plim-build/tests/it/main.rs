@@ -23,9 +23,17 @@ type Test = (&'static str, fn());
 fn main() -> ExitCode {
     plim_sandbox::helper_main();
     let filters: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let all: Vec<Test> =
-        [cache::TESTS, config::TESTS, direct::TESTS, failures::TESTS, late::TESTS, steps::TESTS, chroot::TESTS, travel::TESTS]
-            .concat();
+    let all: Vec<Test> = [
+        cache::TESTS,
+        config::TESTS,
+        direct::TESTS,
+        failures::TESTS,
+        late::TESTS,
+        steps::TESTS,
+        chroot::TESTS,
+        travel::TESTS,
+    ]
+    .concat();
     let chosen = all.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|part| name.contains(part)));
     if std::env::args().any(|arg| arg == "--list") {
         for (name, _) in chosen {

@@ -104,6 +104,7 @@ mod tests {
             code: 1,
             signal: None,
             output: output.iter().map(|line| (*line).to_owned()).collect(),
+            context: Box::new(plim_build::StepContext { step: (1, 1), command: Vec::new(), hint: None }),
         }
     }
 

@@ -22,9 +22,10 @@ pub(super) fn before(head: &EntryHead, mean: usize) -> bool {
 
 /// FNV-1a with the finish of MurmurHash3: the layers that are written depend on it, so it never changes.
 fn hash(path: &bstr::BString) -> u64 {
-    let mut hash = path.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let mut hash = path
+        .as_bytes()
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash ^= hash >> 33;
     hash = hash.wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^= hash >> 33;

@@ -235,7 +235,9 @@ mod tests {
     fn files(long: Option<(usize, u64)>, name: Option<&str>) -> Vec<EntryHead> {
         let names = (0..400).map(|n| format!("app/lib/module-{n:03}.js")).chain(name.map(str::to_owned));
         let mut heads: Vec<EntryHead> = names.map(|name| EntryHead::new(name, EntryKind::File, 0o644)).collect();
-        heads.iter_mut().for_each(|head| head.size = 20_000);
+        for head in &mut heads {
+            head.size = 20_000;
+        }
         if let Some((index, by)) = long {
             heads[index].size += by;
         }
@@ -274,7 +276,9 @@ mod tests {
             let table = dir.path().join(format!("frames-{compression}"));
             write(&store, &files(None, None), compression, Some(&table));
             let before = std::fs::read(&table).unwrap();
-            for heads in [files(Some((37, 5_000)), None), files(Some((37, 3_000_000)), None), files(None, Some("app/lib/a.js"))] {
+            for heads in
+                [files(Some((37, 5_000)), None), files(Some((37, 3_000_000)), None), files(None, Some("app/lib/a.js"))]
+            {
                 write(&store, &heads, compression, Some(&table));
                 let (same, all) = shared(&before, &std::fs::read(&table).unwrap());
                 assert!(all >= 3 && same + 2 >= all, "{same} of {all} frames, {compression}");
@@ -291,7 +295,8 @@ mod tests {
             let table = dir.path().join(format!("frames-{compression}"));
             write(&store, &files(None, None), compression, Some(&table));
             let heads = files(Some((200, 70_000)), None);
-            let (taken, alone) = (write(&store, &heads, compression, Some(&table)), write(&store, &heads, compression, None));
+            let (taken, alone) =
+                (write(&store, &heads, compression, Some(&table)), write(&store, &heads, compression, None));
             assert_eq!(taken, alone, "{compression}");
             assert_eq!(table.exists(), compression != Compression::None);
             // the frames are those of the blob, each to be opened alone

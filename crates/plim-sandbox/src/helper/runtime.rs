@@ -200,7 +200,8 @@ fn devices() -> Value {
     let mut rules = vec![json!({ "allow": false, "access": "rwm" })];
     rules.extend(["c", "b"].map(|kind| json!({ "allow": true, "type": kind, "access": "m" })));
     // null, zero, full, random, urandom, tty, ptmx, terminals
-    let usual = [(1, Some(3)), (1, Some(5)), (1, Some(7)), (1, Some(8)), (1, Some(9)), (5, Some(0)), (5, Some(2)), (136, None)];
+    let usual =
+        [(1, Some(3)), (1, Some(5)), (1, Some(7)), (1, Some(8)), (1, Some(9)), (5, Some(0)), (5, Some(2)), (136, None)];
     rules.extend(usual.map(|(major, minor): (u32, Option<u32>)| match minor {
         Some(minor) => json!({ "allow": true, "type": "c", "major": major, "minor": minor, "access": "rwm" }),
         None => json!({ "allow": true, "type": "c", "major": major, "access": "rwm" }),

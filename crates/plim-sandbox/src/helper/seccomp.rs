@@ -87,11 +87,8 @@ pub(super) fn table(skip_fsync: bool) -> serde_json::Value {
         let syncing: Vec<&str> = policy::SYNCING.iter().map(|(name, _)| *name).collect();
         calls.push(json!({ "names": syncing, "action": "SCMP_ACT_ERRNO", "errnoRet": 0 }));
     }
-    let architectures: &[&str] = if cfg!(target_arch = "x86_64") {
-        &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"]
-    } else {
-        &["SCMP_ARCH_AARCH64"]
-    };
+    let architectures: &[&str] =
+        if cfg!(target_arch = "x86_64") { &["SCMP_ARCH_X86_64", "SCMP_ARCH_X86"] } else { &["SCMP_ARCH_AARCH64"] };
     json!({ "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": libc::EPERM, "architectures": architectures,
         "syscalls": calls })
 }

@@ -19,7 +19,10 @@ pub const CASES: &[Case] = &[
 fn runtimes(fixture: &Fixture) -> Vec<PathBuf> {
     let names: &[&str] = if matches!(fixture.mode, Mode::Root) { &["crun", "runc"] } else { &["crun"] };
     let found = |name: &&str| {
-        ["/usr/bin", "/usr/sbin", "/usr/local/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists())
+        ["/usr/bin", "/usr/sbin", "/usr/local/bin"]
+            .iter()
+            .map(|dir| Path::new(dir).join(name))
+            .find(|path| path.exists())
     };
     // not each can do its work everywhere: crun as root wants to load a program into the kernel
     let usable = |runtime: &PathBuf| {
