@@ -20,11 +20,27 @@ pub(crate) fn write_file(
     let failed = |error: &io::Error| Failure::caused(format!("failed to write {path}"), error);
     let dir = path.parent().filter(|dir| !dir.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let begun = Begun::in_dir(dir).map_err(|error| failed(&error))?;
-    let mut out = io::BufWriter::with_capacity(1 << 20, begun.file());
+    let mut out = io::BufWriter::with_capacity(1 << 20, Telling { file: begun.file(), path });
     content(&mut out)?;
     out.flush().map_err(|error| failed(&error))?;
     drop(out);
     begun.keep_as(path, dir).map_err(|error| failed(&error))
+}
+
+/// Names the file in errors: whoever writes into it knows what is written, not where to.
+struct Telling<'a> {
+    file: &'a File,
+    path: &'a Utf8Path,
+}
+
+impl Write for Telling<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.path)))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// A file on its way.
