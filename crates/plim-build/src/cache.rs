@@ -152,9 +152,23 @@ fn entries(dir: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
+/// How often a file is tried to be written whose directory goes away meanwhile.
+const TRIES: usize = 50;
+
 /// Writes a file so that readers see the old or the new content, never a part.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
+    for _ in 1..TRIES {
+        match write_in(dir, path, bytes) {
+            // who tidies up beside this build takes empty directories away
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    write_in(dir, path, bytes)
+}
+
+fn write_in(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(dir)?;
     file.write_all(bytes)?;
@@ -191,6 +205,27 @@ mod tests {
         cache.prune(&|snapshot| *snapshot == key, &|blob| *blob == lost).unwrap();
         assert_eq!((cache.get(&key), cache.get(&lost)), (Some(answer), None));
         assert_eq!((cache.diff_id_of(&key), cache.diff_id_of(&lost)), (None, Some(key)));
+    }
+
+    #[test]
+    fn whoever_tidies_up_beside_it_does_not_disturb_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, key) = (StepCache::new(dir.path()), Digest::of(b"key"));
+        let (group, over) = (cache.path("steps", &key), std::sync::atomic::AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = fs::remove_dir(group.parent().unwrap());
+                }
+            });
+            let written = (0..500).try_for_each(|_| {
+                cache.put(&key, &key.clone().into())?;
+                drop(cache.lock(&key)?);
+                fs::remove_file(&group)
+            });
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            written.unwrap();
+        });
     }
 
     #[test]

@@ -40,7 +40,21 @@ pub(crate) fn lock_growing(path: &Path) -> io::Result<Option<File>> {
     Ok(still.then_some(file))
 }
 
+/// How often a lock file is tried to be opened whose directory goes away meanwhile.
+const TRIES: usize = 50;
+
 fn open(path: &Path) -> io::Result<File> {
+    for _ in 1..TRIES {
+        match open_once(path) {
+            // who tidies up beside this process takes empty directories away
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    open_once(path)
+}
+
+fn open_once(path: &Path) -> io::Result<File> {
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }

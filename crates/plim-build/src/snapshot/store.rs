@@ -71,9 +71,16 @@ impl Snapshots {
         Some(diff)
     }
 
-    /// Notes that what is kept under a key was used.
-    pub(crate) fn touch(&self, key: &Digest) {
-        touch(&self.dir_of(key));
+    /// Says whether what lies in the directory of a key is of use, as `judge` has it, and notes that it was used.
+    pub(crate) fn uses(&self, key: &Digest, judge: &dyn Fn(&Path) -> bool) -> bool {
+        // nobody takes it away between the look and the note
+        let _store = lock::lock_shared(&self.lock_path());
+        let dir = self.dir_of(key);
+        let of_use = judge(&dir);
+        if of_use {
+            touch(&dir);
+        }
+        of_use
     }
 
     /// Writes notes into the directory of a key, which is made where there is none: a result of which only the notes are

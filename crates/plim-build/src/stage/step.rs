@@ -1,8 +1,8 @@
 //! A step that leaves files: looked up in the cache, else done, and put on the stack.
 
-use std::time::Instant;
-
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use plim_oci::{CACHED, Digest, Layer, TaskId};
 
@@ -288,10 +288,8 @@ impl Building<'_> {
         if shared.snapshots.get(&answer.snapshot).is_some() {
             return Some((answer, Form::Files));
         }
-        let dir = shared.snapshots.dir_of(&answer.snapshot);
-        LayerRecord::find(&dir, self.epoch, &shared.state.store)?;
-        shared.snapshots.touch(&answer.snapshot);
-        Some((answer, Form::Layer))
+        let has_layer = |dir: &Path| LayerRecord::find(dir, self.epoch, &shared.state.store).is_some();
+        shared.snapshots.uses(&answer.snapshot, &has_layer).then_some((answer, Form::Layer))
     }
 
     /// Says whether a step of which only the layer is there must make its files: where later steps work on them they are
