@@ -216,6 +216,8 @@ mod tests {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
                     let _ = fs::remove_dir(group.parent().unwrap());
+                    // without a pause nobody could ever write there
+                    std::thread::sleep(std::time::Duration::from_micros(20));
                 }
             });
             let written = (0..500).try_for_each(|_| {
