@@ -160,8 +160,8 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     for _ in 1..TRIES {
         match write_in(dir, path, bytes) {
-            // who tidies up beside this build takes empty directories away
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // who tidies up beside this build takes empty directories away; one that is taken while it is made is said to be there
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
             other => return other,
         }
     }

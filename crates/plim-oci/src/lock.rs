@@ -46,8 +46,8 @@ const TRIES: usize = 50;
 fn open(path: &Path) -> io::Result<File> {
     for _ in 1..TRIES {
         match open_once(path) {
-            // who tidies up beside this process takes empty directories away
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // who tidies up beside this process takes empty directories away; one that is taken while it is made is said to be there
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => {}
             other => return other,
         }
     }
