@@ -21,6 +21,8 @@ unset SOURCE_DATE_EPOCH
 [ -n "${PLIM:-}" ] || { cargo build --release --quiet --locked --bin plim && PLIM=$PWD/target/release/plim; }
 docker_dir=${DOCKER:-/var/tmp/plimsoll-docker}
 work=$(mktemp -d)
+# where prep-apps.sh lays the applications out
+prepared=$FIX_OUT/work
 chmod 755 "$work"
 install -m 755 "$PLIM" "$work/plim"
 started_registry='' docker='' podman='' running='' bad=0
@@ -146,7 +148,7 @@ sample() { # app, variant
     local app=$1 variant=$2 context=$work/ctx/$1 who seconds began results=() name=proof/$1-$2:1 digests=() same more=() loaded base
     if [ ! -d "$context" ]; then
         mkdir -p "$work/ctx"
-        cp -a "$FIX_OUT/work/ctx/$app" "$context"
+        cp -a "$prepared/ctx/$app" "$context"
         chmod -R a+rX "$context"
     fi
     for who in root user chroot; do
@@ -209,7 +211,7 @@ strict() {
     head -c 4000000 /dev/zero | openssl enc -aes-128-ctr -nosalt -K 00000000000000000000000000000001 -iv 00000000000000000000000000000000 >"$context/big" 2>/dev/null
     cat >"$context/Dockerfile" <<'D'
 FROM debian:trixie-slim AS one
-WORKDIR /work
+WORKDIR /job
 COPY --chown=1000:2000 --chmod=640 many/ many/
 RUN --mount=type=cache,target=/cache cat many/* | sha256sum >/sum && useradd --system --no-log-init app && rm -rf /usr/share/doc /var/log/* && ln /sum /sum-again && \
     mkfifo /fifo && chown app: /fifo && touch -d '1999-01-01' /old
@@ -263,7 +265,7 @@ fi
 printf '\n%-15s %12s %12s %12s %7s %11s %7s\n' '' root user chroot docker 'push, pull' podman
 printf '%-15s %7s %4s %7s %4s %7s %4s %7s %5s %5s %7s  %s\n' '' s runs s runs s runs runs pull runs runs 'same layers'
 for app; do
-    [ -d "$FIX_OUT/work/ctx/$app" ] || { echo "$app: not prepared (prep-apps.sh), left out"; continue; }
+    [ -d "$prepared/ctx/$app" ] || { echo "$app: not prepared (prep-apps.sh), left out"; continue; }
     for variant in before after; do sample "$app" $variant; done
     rm -rf "$work/ctx/$app"
 done

@@ -126,7 +126,7 @@ fn a_dockerfile_outside_of_a_context_that_was_sent_is_refused() {
     let env = TestEnv::new();
     let tar = LayerBuilder::new().symlink("Dockerfile", "/etc/passwd").file("x", "1").tar();
     let tar = String::from_utf8(tar).unwrap();
-    let failed = env.plim_with_input(["build", "-f", "Dockerfile", "-"], &tar).fails(1);
+    let failed = env.plim_with_input(["build", "-f", "Dockerfile", "-"], &tar).fails(2);
     assert!(!failed.stderr.contains("root:"), "{failed}");
 }
 

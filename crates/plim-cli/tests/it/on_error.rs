@@ -64,7 +64,7 @@ fn a_shell_opens_where_the_step_failed() {
     env.write(
         "Dockerfile",
         format!(
-            "FROM {SHELL}\nENV COLOUR=red\nWORKDIR /work\n\
+            "FROM {SHELL}\nENV COLOUR=red\nWORKDIR /job\n\
              RUN --mount=type=tmpfs,target=/scratch echo half done >made; exit 3\n"
         ),
     );
@@ -72,7 +72,7 @@ fn a_shell_opens_where_the_step_failed() {
     assert!(person.until("here is a shell in it"), "{}", person.seen);
     // what is typed is echoed, so that the answer must not be in the question
     person.types("cat made; echo it-is-$COLOUR-in-$PWD-$((40+2)); [ -d /scratch ] && echo mounted-$((1+1)); exit 0");
-    assert!(person.until("it-is-red-in-/work-42") && person.until("mounted-2"), "{}", person.seen);
+    assert!(person.until("it-is-red-in-/job-42") && person.until("mounted-2"), "{}", person.seen);
     assert!(person.until("failed with exit code 3\r\n"), "{}", person.seen);
     while person.until("never to be seen") {}
     let output = child.wait_with_output().unwrap();

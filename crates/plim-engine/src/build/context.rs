@@ -116,11 +116,11 @@ pub(super) fn inside(root: &Utf8Path, source: &DockerfileSource) -> Result<Docke
             Err(error) => return Err(Failure::caused(format!("failed to read {name} of the build context"), &error)),
         };
         if !real.starts_with(root) {
-            return Err(Failure::subject(format!("{name} lies outside of the build context"))
+            return Err(Failure::tool(format!("{name} lies outside of the build context"))
                 .hint("a symbolic link leads out of it: put the file itself into the context"));
         }
         if !real.is_file() {
-            return Err(Failure::subject(format!("{name} of the build context is no file")));
+            return Err(Failure::tool(format!("{name} of the build context is no file")));
         }
         Ok(Some(real))
     };
@@ -137,7 +137,7 @@ pub(super) fn inside(root: &Utf8Path, source: &DockerfileSource) -> Result<Docke
             return Ok(DockerfileSource::File(real));
         }
     }
-    Err(Failure::subject(format!("there is no {} in the build context", names[0]))
+    Err(Failure::tool(format!("there is no {} in the build context", names[0]))
         .hint("-f names a file in the context when that is fetched or read from standard input"))
 }
 
