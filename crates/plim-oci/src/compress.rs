@@ -29,15 +29,19 @@ pub use layer::{LayerWriter, adopt_layer, store_layer};
 pub enum Compression {
     /// Not at all.
     None,
-    /// Gzip at level 1 to 12, which every tool reads.
+    /// Gzip at level 1 to 12, which every tool reads. 5 is the default: about the size of zlib's and pigz's default (6),
+    /// a sixth faster than 6 here, which would make layers smaller by another half to one percent.
     Gzip(u8),
     /// Zstandard at level 1 to 22: smaller and faster, for containerd, Docker 23, Podman and later.
     Zstd(i32),
 }
 
+/// The level of gzip where none is asked for.
+const DEFAULT_GZIP: u8 = 5;
+
 impl Default for Compression {
     fn default() -> Self {
-        Self::Gzip(6)
+        Self::Gzip(DEFAULT_GZIP)
     }
 }
 
@@ -78,7 +82,7 @@ impl FromStr for Compression {
         };
         match name {
             "none" | "uncompressed" if level.is_none() => Ok(Self::None),
-            "gzip" => within(6, 12).map(Self::Gzip),
+            "gzip" => within(DEFAULT_GZIP, 12).map(Self::Gzip),
             "zstd" => within(3, 22).map(|level| Self::Zstd(level.into())),
             _ => Err(format!("`{text}` is not a compression: use none, gzip[:LEVEL] or zstd[:LEVEL]")),
         }
