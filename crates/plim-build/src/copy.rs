@@ -14,7 +14,7 @@ use plim_oci::{Digest, Hasher};
 
 use crate::cache::Op;
 use crate::error::BuildError;
-use crate::files::{self, Contents, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
+use crate::files::{self, CopyOp, Inline, InlineContent, Selection, Source, Unpack};
 use crate::git::{self, Access, Checkout, Repository};
 use crate::graph::{Origin, Step};
 use crate::request::NamedContext;
@@ -265,7 +265,7 @@ impl Transfer {
         self.op.from_context = read.is_context();
         self.op.made_after = building.epoch_of(origin.as_ref());
         let op = &self.op;
-        let mut selection: Option<(Selection, Contents)> = None;
+        let mut selection: Option<Selection> = None;
         let name = input_name(step, op);
         let work = match &read {
             Read::Context(named) => {
@@ -273,9 +273,9 @@ impl Transfer {
                     Some(root) => Source::Context { root, ignore: None, overrides: &NOTHING, known: None },
                     None => context(shared, *named),
                 };
-                let found = files::select(&context, op).map_err(&failed)?;
-                let (digest, contents) = found.measure(&shared.digests).map_err(&failed)?;
-                selection = Some((found, contents));
+                let mut found = files::select(&context, op).map_err(&failed)?;
+                let digest = found.digest(&shared.digests).map_err(&failed)?;
+                selection = Some(found);
                 Work::Known(vec![(name, digest)])
             }
             Read::Stack(from) => Work::Lazy(from, name),
@@ -285,9 +285,9 @@ impl Transfer {
         let mut look = || {
             let Work::Lazy(from, name) = &work else { return Ok(Vec::new()) };
             let view = from.view(shared)?;
-            let found = files::select(&Source::View(&view), op).map_err(&failed)?;
-            let (digest, contents) = found.measure(&shared.digests).map_err(&failed)?;
-            selection.replace(Some((found, contents)));
+            let mut found = files::select(&Source::View(&view), op).map_err(&failed)?;
+            let digest = found.digest(&shared.digests).map_err(&failed)?;
+            selection.replace(Some(found));
             Ok(vec![(name.clone(), digest)])
         };
         let inputs = match &work {
@@ -299,7 +299,7 @@ impl Transfer {
             },
         };
         let files = || match &*selection.borrow() {
-            Some((selection, contents)) => selection.prints(contents, op.parents),
+            Some(selection) => selection.prints(op.parents),
             None => Vec::new(),
         };
         let created_by = history::marked(&self.row);
@@ -321,13 +321,13 @@ impl Transfer {
             execute: &mut |draft, _| {
                 let below = if linked { View::new(&Chain::scratch()) } else { stack.view(shared)? };
                 let selection = selection.borrow();
-                let Some((selection, _)) = selection.as_ref() else { return Ok(()) };
+                let Some(selection) = selection.as_ref() else { return Ok(()) };
                 files::apply(selection, op, &below, &draft.fs).map(|_| ()).map_err(&failed)
             },
             write: Some(&mut || {
                 let below = if linked { View::new(&Chain::scratch()) } else { stack.view(shared)? };
                 let selection = selection.borrow();
-                let (selection, _) = selection.as_ref().ok_or(BuildError::Cancelled)?;
+                let selection = selection.as_ref().ok_or(BuildError::Cancelled)?;
                 let (store, observer) = (&shared.state.store, shared.observers.observe());
                 files::write_layer(selection, op, &below, store, &options, Some(observer), shared.events)
                     .map_err(&failed)

@@ -198,6 +198,11 @@ impl BuildError {
         }
     }
 
+    /// Says whether a file of the context was written to at the wrong moment: to build again may do.
+    pub fn is_changed(&self) -> bool {
+        matches!(self, Self::Files { source, .. } if matches!(**source, FilesError::Changed { .. }))
+    }
+
     /// Returns what went wrong with a step, without the step.
     pub(crate) fn outcome(&self) -> String {
         match self {

@@ -9,6 +9,7 @@ mod apply;
 mod archive;
 mod cache;
 mod canvas;
+mod checked;
 mod chmod;
 mod content;
 mod context;
@@ -19,15 +20,16 @@ mod operation;
 mod owner;
 mod place;
 mod select;
+mod written;
 
-pub use apply::{Applied, apply, make_dir, write_layer};
+pub use apply::{Applied, apply, make_dir};
 pub(crate) use archive::is_archive;
 pub use cache::FileDigests;
-pub(crate) use digest::Contents;
 pub use error::FilesError;
 pub use operation::{CopyOp, Inline, InlineContent, Source, Unpack};
 pub use owner::resolve_owner;
 pub use select::{Selection, select};
+pub use written::write_layer;
 
 #[cfg(test)]
 mod tests;

@@ -33,8 +33,8 @@ pub use view::View;
 pub use working::WorkingCopy;
 
 pub(crate) use extract::extract;
-pub(crate) use layer::{DEPTH, LayerSink, WHITEOUT};
-pub(crate) use node::{OnDisk, Siblings, Stamp, fill, open, open_without_links, read_node};
+pub(crate) use layer::{Body, DEPTH, LayerSink, WHITEOUT};
+pub(crate) use node::{KnownContent, OnDisk, Siblings, Stamp, fill, open, open_without_links, read_node};
 
 #[cfg(test)]
 pub(crate) mod tests;

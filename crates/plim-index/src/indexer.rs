@@ -1,5 +1,7 @@
 //! Watches one layer go by and writes its index.
 
+mod earlier;
+
 use std::fs::File;
 use std::io::{Seek, Write};
 
@@ -7,6 +9,7 @@ use bstr::{BStr, ByteSlice};
 use plim_oci::compress::estargz;
 use plim_oci::{Digest, EntryHead, EntryKind, Events, Hasher, LayerObserver};
 
+use self::earlier::Earlier;
 use crate::collect::{self, Collector, Want};
 use crate::layer::Mark;
 use crate::{ContentDigest, Entry, Indexes, LayerIndex, Skipped, Whiteout, paths};
@@ -50,6 +53,8 @@ pub struct Indexer {
     /// The layer has more than an index may hold: nothing more is taken in, and nothing is stored.
     overfull: bool,
     store: Option<Indexes>,
+    /// The layer that this one takes the place of.
+    earlier: Option<Earlier>,
     /// Entries that are no files of the image if the layer is one of eStargz, with their content.
     landmarks: Vec<(EntryHead, Vec<u8>)>,
     /// A landmark is going by.
@@ -60,7 +65,8 @@ pub struct Indexer {
 
 /// The regular file that is going by.
 struct Current {
-    hasher: Hasher,
+    /// None where the digest is known.
+    hasher: Option<Hasher>,
     wants: Vec<Want>,
     /// How many bytes of it the buffer is to hold.
     limit: usize,
@@ -82,6 +88,7 @@ impl Indexer {
             metadata_left: MAX_METADATA,
             overfull: false,
             store: None,
+            earlier: None,
             landmarks: Vec::new(),
             in_landmark: false,
             before_table: None,
@@ -143,6 +150,37 @@ impl Indexer {
         true
     }
 
+    /// Takes the digest of the current file's content from whoever knows it. Says whether the content is needed all the
+    /// same: not where the layer that this one takes the place of has the same file, or where no collector wants it.
+    pub fn content(&mut self, sha256: &[u8; 32]) -> bool {
+        let (Some(current), Some(entry)) = (&mut self.current, self.index.entries.last_mut()) else { return true };
+        entry.digest = Some(ContentDigest(*sha256));
+        current.hasher = None;
+        let same = self.earlier.as_ref().and_then(|earlier| earlier.same(entry));
+        let needed = match same {
+            Some((index, at)) => !self.take_over(&index, at),
+            None => current.wants.iter().any(|want| *want != Want::Nothing),
+        };
+        if !needed {
+            self.current = None;
+        }
+        needed
+    }
+
+    /// Takes over what another index says of a file, as what the current one holds; says whether there was room.
+    fn take_over(&mut self, other: &LayerIndex, at: u32) -> bool {
+        let (mark, skipped) = (self.index.mark(), self.index.skipped.len());
+        self.index.take_over(other, at);
+        let left = self.facts_left.checked_sub(self.index.weight_since(&mark));
+        if let Some(left) = left {
+            self.facts_left = left;
+        } else {
+            self.index.roll_back(&mark);
+            self.index.skipped.truncate(skipped);
+        }
+        left.is_some()
+    }
+
     /// Takes the next bytes of the current file.
     pub fn data(&mut self, bytes: &[u8]) {
         if let (true, Some((head, content))) = (self.in_landmark, self.landmarks.last_mut()) {
@@ -151,7 +189,9 @@ impl Indexer {
             return;
         }
         let (Some(current), Some(entry)) = (&mut self.current, self.index.entries.last()) else { return };
-        current.hasher.update(bytes);
+        if let Some(hasher) = &mut current.hasher {
+            hasher.update(bytes);
+        }
         current.keep(bytes, &mut self.buffer, entry.head.size);
     }
 
@@ -200,7 +240,9 @@ impl Indexer {
         }
         let rewound = current.spool.as_mut().is_some_and(|file| file.rewind().is_ok());
         current.spool = current.spool.filter(|_| rewound);
-        entry.digest = Some(ContentDigest(current.hasher.finish_raw()));
+        if let Some(hasher) = current.hasher {
+            entry.digest = Some(ContentDigest(hasher.finish_raw()));
+        }
         let index = &mut self.index;
         for (collector, want) in self.collectors.iter().zip(&current.wants) {
             let mark = index.mark();
@@ -243,8 +285,16 @@ impl std::fmt::Debug for Indexer {
 }
 
 impl LayerObserver for Indexer {
+    fn follows(&mut self, diff_id: &Digest) {
+        self.earlier = self.store.as_ref().and_then(|store| store.get(diff_id)).map(Earlier::new);
+    }
+
     fn entry(&mut self, head: &EntryHead) {
         Self::entry(self, head);
+    }
+
+    fn content(&mut self, sha256: &[u8; 32]) -> bool {
+        Self::content(self, sha256)
     }
 
     fn data(&mut self, bytes: &[u8]) {
@@ -280,7 +330,7 @@ impl Current {
         });
         let limit = limit.max().unwrap_or(0).min(MAX_WHOLE);
         let sniffed = !wants.iter().any(|want| matches!(want, Want::Magic(_)));
-        Self { hasher: Hasher::new(), wants, limit, sniffed, spool: None }
+        Self { hasher: Some(Hasher::new()), wants, limit, sniffed, spool: None }
     }
 
     /// Keeps what collectors want of the next bytes.
@@ -365,6 +415,67 @@ mod tests {
         indexer.entry(&file(path, content.len()));
         content.chunks(chunk.max(1)).for_each(|part| indexer.data(part));
         indexer.end();
+    }
+
+    /// What is written about files of which the digests are given, and how many of them had to be read; in the place of
+    /// an earlier layer if there is one.
+    fn with_digests(files: &[(&EntryHead, &[u8])], earlier: Option<&LayerIndex>) -> (LayerIndex, usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Indexes::new(dir.path());
+        let mut indexer = Indexer::storing(store.clone());
+        if let Some(earlier) = earlier {
+            store.put(earlier).unwrap();
+            LayerObserver::follows(&mut indexer, &earlier.diff_id);
+        }
+        let mut read = 0;
+        for (head, content) in files {
+            indexer.entry(head);
+            let mut hasher = Hasher::new();
+            hasher.update(content);
+            if indexer.content(&hasher.finish_raw()) {
+                read += 1;
+                indexer.data(content);
+            }
+            indexer.end();
+        }
+        (indexer.into_index(&Digest::of(b"tar"), 9), read)
+    }
+
+    #[test]
+    fn files_of_an_earlier_layer_are_not_read_and_change_nothing() {
+        let status = b"Package: a\nVersion: 1\nStatus: install ok installed\n".as_slice();
+        let key = b"token = ghp_0123456789abcdefghijklmnopqrstuvwxyz\n".as_slice();
+        let contents = [
+            (file("etc/key", key.len()), key),
+            (file("lib/large", 6 << 20), b"none wants it".as_slice()),
+            (file("run.sh", 13), b"#!/bin/sh -e\n".as_slice()),
+            (file("var/lib/dpkg/status", status.len()), status),
+        ];
+        let files: Vec<(&EntryHead, &[u8])> = contents.iter().map(|(head, content)| (head, *content)).collect();
+        let alone = {
+            let mut indexer = Indexer::new();
+            for (head, content) in &files {
+                indexer.entry(head);
+                indexer.data(content);
+            }
+            indexer.into_index(&Digest::of(b"tar"), 9)
+        };
+        assert!(!alone.secrets.is_empty() && !alone.packages.is_empty() && !alone.scripts.is_empty());
+        let (first, read) = with_digests(&files, None);
+        assert_eq!((&first, read), (&alone, 4), "magic bytes of the large one are looked at");
+        let (again, read) = with_digests(&files, Some(&first));
+        assert_eq!((&again, read), (&alone, 0));
+        // one more in front, one with another mode, one with other content, one with another time
+        let (new, changed) = (file("a", 0), b"#!/bin/bash\n\n".as_slice());
+        let mut other: Vec<(EntryHead, &[u8])> = vec![(new, b"")];
+        other.extend(contents.iter().map(|(head, content)| (head.clone(), *content)));
+        (other[1].0.mtime, other[2].0.mode, other[3].1) = (77, 0o755, changed);
+        let files: Vec<(&EntryHead, &[u8])> = other.iter().map(|(head, content)| (head, *content)).collect();
+        let (expected, _) = with_digests(&files, None);
+        let (mixed, read) = with_digests(&files, Some(&first));
+        assert_eq!(mixed, expected);
+        assert!((2..4).contains(&read), "{read}");
+        assert_eq!(mixed.secrets[0].entry, 1, "facts name the new place");
     }
 
     #[test]

@@ -114,6 +114,22 @@ impl LayerIndex {
         self.secrets.truncate(secrets);
     }
 
+    /// Adds what another index says of one of its files, as facts about the current entry.
+    pub(crate) fn take_over(&mut self, other: &Self, entry: u32) {
+        let here = self.current();
+        /// Copies the facts of an entry of a list.
+        macro_rules! copy {
+            ($($list:ident),*) => {$(
+                self.$list.extend(run(&other.$list, entry, |fact| fact.entry).iter().map(|fact| {
+                    let mut fact = fact.clone();
+                    fact.entry = here;
+                    fact
+                }));
+            )*};
+        }
+        copy!(packages, file_lists, installers, copyrights, elves, scripts, os_releases, secrets, skipped);
+    }
+
     /// Returns the package records that an entry holds.
     pub fn packages_of(&self, entry: u32) -> &[PackageFact] {
         run(&self.packages, entry, |fact| fact.entry)

@@ -72,8 +72,16 @@ impl EntryHead {
 /// Watches one layer while it is read or written: for each entry `entry`, then `data` for the content of
 /// files, then `end`; once `finish` when the layer is whole. A layer that fails is dropped unfinished.
 pub trait LayerObserver: Send {
+    /// The layer takes the place of an earlier one, with which it probably has most files in common. Called before all
+    /// entries, and not where nothing is known of such a layer.
+    fn follows(&mut self, _diff_id: &Digest) {}
     /// An entry begins.
     fn entry(&mut self, head: &EntryHead);
+    /// The content of the file that began has this SHA-256; whoever writes the layer answers for it, and gives the layer up
+    /// if it turns out otherwise. Says whether the content itself is of interest all the same: if not, no `data` comes.
+    fn content(&mut self, _sha256: &[u8; 32]) -> bool {
+        true
+    }
     /// The next bytes of the current file.
     fn data(&mut self, bytes: &[u8]);
     /// The current entry is complete.

@@ -65,7 +65,9 @@ pub(super) fn unpack(
     let mut spool = Spool::new(scratch).map_err(|error| FilesError::io("create a file in", scratch, error))?;
     read_layer(tar, &Limits::default(), &mut |head, bytes: &mut dyn Read| {
         entry(canvas, head, bytes, top, op, &mut spool)
-    })
+    })?;
+    // what stands behind the archive in its file is not read
+    content.check().map_err(FilesError::inside("read again for", top))
 }
 
 fn entry(

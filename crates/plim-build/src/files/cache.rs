@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use plim_oci::Hasher;
-
+use super::checked::is_same;
 use super::content::Opener;
-use crate::snapshot::Stamp;
+use crate::snapshot::{KnownContent, Stamp};
 
 const MAGIC: &[u8; 8] = b"plimdig2";
 const RECORD: usize = 84;
@@ -30,24 +30,64 @@ const KEEP_RECORDS: usize = 1_000_000;
 #[derive(Debug, Default)]
 pub struct FileDigests {
     path: PathBuf,
-    known: Mutex<HashMap<Stamp, Record>>,
+    /// What earlier builds noted. Nobody waits for others who look things up in it.
+    kept: Records,
+    /// What this one did.
+    fresh: Mutex<Records>,
     changed: AtomicBool,
 }
 
-#[derive(Debug, Clone, Copy)]
+type Records = HashMap<Stamp, Record, BuildHasherDefault<StampHasher>>;
+
+#[derive(Debug)]
 struct Record {
     digest: [u8; 32],
     /// Day since 1970 on which it was last asked for.
-    used: u32,
+    used: AtomicU32,
     /// The file has no extended attributes that are copied; setting one changes its ctime.
     plain: bool,
+}
+
+impl Record {
+    fn new(digest: [u8; 32], used: u32, plain: bool) -> Self {
+        Self { digest, used: AtomicU32::new(used), plain }
+    }
+}
+
+/// Mixes the numbers of a stamp. They are the file system's, not a stranger's, and no two files share device and inode: what
+/// is needed is speed.
+#[derive(Debug, Default)]
+struct StampHasher(u64);
+
+impl Hasher for StampHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64((*byte).into());
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_i64(&mut self, number: i64) {
+        self.write_u64(number.cast_unsigned());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
 }
 
 impl FileDigests {
     /// Reads the digests kept in a file. An absent or damaged file is an empty one.
     pub fn load(path: &Path) -> Self {
-        let known = fs::read(path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
-        Self { path: path.to_owned(), known: Mutex::new(known), changed: AtomicBool::new(false) }
+        let kept = fs::read(path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
+        Self { path: path.to_owned(), kept, ..Self::default() }
     }
 
     /// Writes the digests back if there is something new. Another process may do the same: the last wins.
@@ -55,7 +95,7 @@ impl FileDigests {
         if !self.changed.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let bytes = encode(&self.known(), today());
+        let bytes = encode(&[&self.kept, &self.fresh()], today());
         let dir = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(dir)?;
         let mut file = tempfile::NamedTempFile::new_in(dir)?;
@@ -64,24 +104,31 @@ impl FileDigests {
         Ok(())
     }
 
-    /// Says whether this version of a file is known to have no extended attributes that are copied.
-    pub(crate) fn is_plain(&self, stamp: &Stamp) -> bool {
-        self.known().get(&Stamp { links: 0, ..*stamp }).is_some_and(|record| record.plain)
+    /// Returns what this version of a file is known to hold, and whether it has no extended attributes that are copied.
+    pub(crate) fn find(&self, stamp: &Stamp) -> Option<(KnownContent, bool)> {
+        let key = Stamp { links: 0, ..*stamp };
+        let fresh;
+        let record = if let Some(record) = self.kept.get(&key) {
+            record
+        } else {
+            fresh = self.fresh();
+            fresh.get(&key)?
+        };
+        let today = today();
+        if record.used.swap(today, Ordering::Relaxed) != today {
+            self.changed.store(true, Ordering::Relaxed);
+        }
+        Some((KnownContent { sha256: record.digest, settled: true }, record.plain))
     }
 
-    /// Returns the SHA-256 of a file's content; `plain` says that it has no extended attributes that are copied.
-    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp, plain: bool, open: Opener) -> io::Result<[u8; 32]> {
-        let key = Stamp { links: 0, ..*stamp };
-        let today = today();
-        if let Some(record) = self.known().get_mut(&key) {
-            if record.used != today {
-                record.used = today;
-                self.changed.store(true, Ordering::Relaxed);
-            }
-            return Ok(record.digest);
+    /// Returns what a file holds; `plain` says that it has no extended attributes that are copied.
+    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp, plain: bool, open: Opener) -> io::Result<KnownContent> {
+        if let Some((known, _)) = self.find(stamp) {
+            return Ok(known);
         }
+        let began = now();
         let mut file = open(path)?;
-        let mut hasher = Hasher::new();
+        let mut hasher = plim_oci::Hasher::new();
         // most files are small; one byte more shows that the file ends where it should
         let mut buffer = vec![0; (stamp.size as usize).saturating_add(1).min(128 * 1024)];
         let mut size = 0;
@@ -94,22 +141,24 @@ impl FileDigests {
             hasher.update(&buffer[..count]);
         }
         let digest = hasher.finish_raw();
-        if size == stamp.size && stamp.ctime.0 + SETTLED < now() {
-            self.known().insert(key, Record { digest, used: today, plain });
+        // it is what the stamp tells of if it still has it: it may have been written to since, or meanwhile
+        let settled = size == stamp.size && stamp.ctime.0 + SETTLED < began && is_same(&file, stamp)?;
+        if settled {
+            self.fresh().insert(Stamp { links: 0, ..*stamp }, Record::new(digest, today(), plain));
             self.changed.store(true, Ordering::Relaxed);
         }
-        Ok(digest)
+        Ok(KnownContent { sha256: digest, settled })
     }
 
     /// Notes a file without attributes, however young it is.
     #[cfg(test)]
     pub(crate) fn remember(&self, stamp: &Stamp, digest: [u8; 32]) {
-        self.known().insert(Stamp { links: 0, ..*stamp }, Record { digest, used: today(), plain: true });
+        self.fresh().insert(Stamp { links: 0, ..*stamp }, Record::new(digest, today(), true));
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Stamp, Record>> {
+    fn fresh(&self) -> MutexGuard<'_, Records> {
         // records are inserted whole: a panic elsewhere leaves none broken
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -122,13 +171,17 @@ fn today() -> u32 {
 }
 
 /// The file is the magic, the records, and the SHA-256 of both: a wrong digest would build a wrong image.
-fn encode(known: &HashMap<Stamp, Record>, today: u32) -> Vec<u8> {
-    let mut records: Vec<_> = known.iter().filter(|(_, record)| record.used + KEEP_DAYS >= today).collect();
-    records.sort_unstable_by_key(|(stamp, record)| (std::cmp::Reverse(record.used), stamp.device, stamp.inode));
+fn encode(known: &[&Records], today: u32) -> Vec<u8> {
+    let all = known.iter().flat_map(|records| records.iter());
+    let mut records: Vec<_> = all
+        .map(|(stamp, record)| (record.used.load(Ordering::Relaxed), stamp, record))
+        .filter(|(used, ..)| used + KEEP_DAYS >= today)
+        .collect();
+    records.sort_unstable_by_key(|(used, stamp, _)| (std::cmp::Reverse(*used), stamp.device, stamp.inode));
     records.truncate(KEEP_RECORDS);
     let mut out = Vec::with_capacity(MAGIC.len() + records.len() * RECORD + 32);
     out.extend_from_slice(MAGIC);
-    for (stamp, record) in records {
+    for (used, stamp, record) in records {
         for number in [stamp.device, stamp.inode, stamp.size] {
             out.extend_from_slice(&number.to_le_bytes());
         }
@@ -136,7 +189,7 @@ fn encode(known: &HashMap<Stamp, Record>, today: u32) -> Vec<u8> {
             out.extend_from_slice(&seconds.to_le_bytes());
             out.extend_from_slice(&nanoseconds.to_le_bytes());
         }
-        let used = if record.plain { record.used | PLAIN } else { record.used };
+        let used = if record.plain { used | PLAIN } else { used };
         out.extend_from_slice(&used.to_le_bytes());
         out.extend_from_slice(&record.digest);
     }
@@ -145,7 +198,7 @@ fn encode(known: &HashMap<Stamp, Record>, today: u32) -> Vec<u8> {
     out
 }
 
-fn decode(bytes: &[u8]) -> Option<HashMap<Stamp, Record>> {
+fn decode(bytes: &[u8]) -> Option<Records> {
     let (body, stored) = bytes.split_last_chunk::<32>()?;
     let records = body.strip_prefix(MAGIC)?;
     if sum(body) != *stored || records.len() % RECORD != 0 {
@@ -167,12 +220,12 @@ fn decode_record(mut bytes: &[u8]) -> Option<(Stamp, Record)> {
     let (mtime, ctime) = (time()?, time()?);
     let used = take(bytes).map(u32::from_le_bytes)?;
     let digest = take(bytes)?;
-    let record = Record { digest, used: used & !PLAIN, plain: used & PLAIN != 0 };
+    let record = Record::new(digest, used & !PLAIN, used & PLAIN != 0);
     Some((Stamp { device, inode, links: 0, size, mtime, ctime }, record))
 }
 
 fn sum(bytes: &[u8]) -> [u8; 32] {
-    let mut hasher = Hasher::new();
+    let mut hasher = plim_oci::Hasher::new();
     hasher.update(bytes);
     hasher.finish_raw()
 }
@@ -193,20 +246,28 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "one").unwrap();
         let digests = FileDigests::load(&path);
-        let first = digests.digest(&file, &stamp(1), true, snapshot::open).unwrap();
+        // as if the last change were long ago
+        let stamp = Stamp { ctime: (7, 8), ..Stamp::of(&fs::metadata(&file).unwrap()) };
+        let first = digests.digest(&file, &stamp, true, snapshot::open).unwrap();
+        assert!(!first.settled, "the file's times are others by now");
+        digests.remember(&stamp, first.sha256);
+        digests.changed.store(true, Ordering::Relaxed);
         digests.save().unwrap();
         // the stamp says that the file is the same, so it is not read
         fs::remove_file(&file).unwrap();
         let again = FileDigests::load(&path);
-        assert_eq!(again.digest(&file, &stamp(1), true, snapshot::open).unwrap(), first);
-        assert!(again.digest(&file, &stamp(2), true, snapshot::open).is_err());
-        assert!(again.is_plain(&stamp(1)) && !again.is_plain(&stamp(2)));
+        let known = again.digest(&file, &stamp, true, snapshot::open).unwrap();
+        assert_eq!((known.sha256, known.settled), (first.sha256, true));
+        let other = Stamp { inode: stamp.inode + 1, ..stamp };
+        assert!(again.digest(&file, &other, true, snapshot::open).is_err());
+        assert_eq!(again.find(&stamp), Some((known, true)));
+        assert_eq!(again.find(&other), None);
     }
 
     #[test]
     fn a_damaged_file_is_an_empty_one() {
-        let known = HashMap::from([(stamp(1), Record { digest: [7; 32], used: 100, plain: true })]);
-        let good = encode(&known, 100);
+        let known = Records::from_iter([(stamp(1), Record::new([7; 32], 100, true))]);
+        let good = encode(&[&known], 100);
         assert_eq!(decode(&good).unwrap().len(), 1);
         assert_eq!(good.len(), 8 + RECORD + 32);
         for at in 0..good.len() {
@@ -219,11 +280,8 @@ mod tests {
 
     #[test]
     fn records_nobody_asks_for_are_dropped() {
-        let known = HashMap::from([
-            (stamp(1), Record { digest: [1; 32], used: 100, plain: true }),
-            (stamp(2), Record { digest: [2; 32], used: 10, plain: true }),
-        ]);
-        let kept = decode(&encode(&known, 100)).unwrap();
+        let known = [(stamp(1), Record::new([1; 32], 100, true)), (stamp(2), Record::new([2; 32], 10, true))];
+        let kept = decode(&encode(&[&Records::from_iter(known)], 100)).unwrap();
         assert!(kept.contains_key(&stamp(1)) && !kept.contains_key(&stamp(2)));
     }
 

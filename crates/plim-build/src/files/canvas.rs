@@ -129,7 +129,7 @@ impl<'a> Canvas<'a> {
 
     /// Lays down one more name of a file; says whether there is such a file.
     pub(crate) fn link(&mut self, path: BString, target: &BStr) -> Result<bool, FilesError> {
-        let Some(node) = self.at(target)?.filter(|node| !node.is_dir()) else { return Ok(false) };
+        let Some(mut node) = self.at(target)?.filter(|node| !node.is_dir()) else { return Ok(false) };
         let (mut head, content, inode) = match self.laid.get_mut(target) {
             Some(laid) => {
                 let made = Inode::Made(self.shared);
@@ -138,7 +138,7 @@ impl<'a> Canvas<'a> {
                 (laid.head.clone(), laid.content.clone(), Some(inode))
             }
             // a file of the tree below is copied: diff directories share no files
-            None => (node.head.clone(), Content::of(&node), None),
+            None => (node.head.clone(), Content::of(&mut node), None),
         };
         head.path = path;
         self.put(head, content, inode)?;

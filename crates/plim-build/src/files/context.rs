@@ -44,7 +44,7 @@ impl<'a> ContextTree<'a> {
     }
 
     /// Returns the bytes of a file of this tree.
-    pub(crate) fn content(&self, node: &Node) -> Content {
+    pub(crate) fn content(&self, node: &mut Node) -> Content {
         match self.overrides.get(&node.head.path) {
             Some(bytes) => Content::Bytes(Arc::from(bytes.as_slice())),
             None => Content::of_foreign(node),
@@ -117,11 +117,11 @@ impl<'a> ContextTree<'a> {
         };
         names.sort_unstable();
         names.dedup();
-        let plain = |stamp: &Stamp| self.known.is_some_and(|known| known.is_plain(stamp));
+        let known = |stamp: &Stamp| self.known.and_then(|known| known.find(stamp));
         let read = |name: &BString| -> io::Result<Option<Node>> {
             let child = tree::join(path, name.as_bstr());
             let on_disk = match &siblings {
-                Some(siblings) => siblings.read(name.as_bstr(), child.clone(), &plain)?,
+                Some(siblings) => siblings.read(name.as_bstr(), child.clone(), &known)?,
                 None => None,
             };
             Ok(self.laid_over(child.as_bstr(), on_disk))

@@ -1,43 +1,33 @@
 //! The key of a selection: equal keys mean that the step would copy the same.
 
-use std::path::Path;
-
 use bstr::{BStr, BString, ByteSlice};
 use plim_oci::{Digest, Hasher};
 use rayon::prelude::*;
 
-use super::content::{Content, Opener};
-use super::select::{Entry, What};
+use super::content::{Content, OnHost};
+use super::select::{Chosen, Entry, What};
 use super::{FileDigests, FilesError, Selection, glob};
-use crate::snapshot::{Stamp, tree};
+use crate::snapshot::tree;
 
 impl Selection {
     /// Returns a digest of all that is taken: names, types, modes, owners, link targets, attributes and
     /// contents; not times, which say nothing about what is built. Contents are read in parallel, and only
-    /// where `digests` does not know them.
-    pub fn digest(&self, digests: &FileDigests) -> Result<Digest, FilesError> {
-        self.measure(digests).map(|(digest, _)| digest)
-    }
-
-    /// The same, with the digests of the contents that were read.
-    pub(crate) fn measure(&self, digests: &FileDigests) -> Result<(Digest, Contents), FilesError> {
-        let files: Vec<(&Path, &Stamp, bool, Opener)> = self
-            .entries()
-            .filter_map(|entry| match &entry.content {
-                Content::Host { path, stamp, open } => {
-                    Some((path.as_path(), stamp, entry.head.xattrs.is_empty(), *open))
-                }
+    /// where `digests` does not know them; the selection remembers what they were.
+    pub fn digest(&mut self, digests: &FileDigests) -> Result<Digest, FilesError> {
+        let mut files: Vec<(&mut OnHost, bool)> = self
+            .chosen
+            .iter_mut()
+            .flat_map(Chosen::entries_mut)
+            .filter_map(|entry| match &mut entry.content {
+                Content::Host(host) if host.known.is_none() => Some((&mut **host, entry.head.xattrs.is_empty())),
                 _ => None,
             })
             .collect();
-        let contents: Contents = files
-            .par_iter()
-            .with_min_len(64)
-            .map(|(path, stamp, plain, open)| {
-                digests.digest(path, stamp, *plain, *open).map_err(|e| FilesError::io("read", path, e))
-            })
-            .collect::<Result<_, _>>()?;
-        let mut read = contents.iter();
+        files.par_iter_mut().with_min_len(64).try_for_each(|(host, plain)| {
+            let known = digests.digest(&host.path, &host.stamp, *plain, host.open);
+            host.known = Some(known.map_err(|error| FilesError::io("read", &host.path, error))?);
+            Ok::<(), FilesError>(())
+        })?;
         let mut key = Key::default();
         key.text(b"plim selection 1");
         let mut inodes = std::collections::HashMap::new();
@@ -58,30 +48,22 @@ impl Selection {
                 let next = inodes.len() as u64;
                 let group = entry.inode.map_or(u64::MAX, |inode| *inodes.entry(inode).or_insert(next));
                 key.entry(entry, group);
-                match &entry.content {
-                    Content::Host { .. } => key.text(read.next().unwrap_or(&[0; 32])),
-                    Content::Bytes(bytes) => key.text(&hash(bytes)),
-                    Content::None | Content::Slice { .. } => key.text(b""),
-                }
+                key.content(&entry.content);
             }
         }
-        Ok((key.finish(), contents))
+        Ok(key.finish())
     }
 
-    /// Returns what tells one version of each file from another, by the path in the source; `parents` as the step has it.
-    pub(crate) fn prints(&self, contents: &Contents, parents: bool) -> Vec<(String, u64)> {
-        let mut read = contents.iter();
+    /// Returns what tells one version of each file from another, by the path in the source, once the contents were
+    /// looked at; `parents` as the step has it.
+    pub(crate) fn prints(&self, parents: bool) -> Vec<(String, u64)> {
         let mut prints = Vec::new();
         for chosen in &self.chosen {
             let base = chosen.base(parents);
             for entry in chosen.entries() {
                 let mut key = Key::default();
                 key.entry(entry, 0);
-                match &entry.content {
-                    Content::Host { .. } => key.text(read.next().unwrap_or(&[0; 32])),
-                    Content::Bytes(bytes) => key.text(&hash(bytes)),
-                    Content::None | Content::Slice { .. } => {}
-                }
+                key.content(&entry.content);
                 let raw = key.finish_raw();
                 let print = raw.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
                 let path = tree::join(base.as_bstr(), entry.head.path.as_bstr());
@@ -92,16 +74,9 @@ impl Selection {
         }
         prints
     }
-
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.chosen.iter().flat_map(super::select::Chosen::entries)
-    }
 }
 
-/// The digests of contents, in the order of a selection's entries.
-pub(crate) type Contents = Vec<[u8; 32]>;
-
-impl super::select::Chosen {
+impl Chosen {
     /// Where in the source its entries are, for people.
     fn base(&self, parents: bool) -> BString {
         let word = self.word.as_bstr();
@@ -119,6 +94,13 @@ impl super::select::Chosen {
     pub(super) fn entries(&self) -> &[Entry] {
         match &self.what {
             What::File(entry) => std::slice::from_ref(entry),
+            What::Tree(entries) => entries,
+        }
+    }
+
+    fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.what {
+            What::File(entry) => std::slice::from_mut(entry),
             What::Tree(entries) => entries,
         }
     }
@@ -146,6 +128,14 @@ impl Key {
         if self.pending.len() >= PENDING {
             self.hasher.update(&self.pending);
             self.pending.clear();
+        }
+    }
+
+    fn content(&mut self, content: &Content) {
+        match content {
+            Content::Host(_) => self.text(content.sha256().unwrap_or(&[0; 32])),
+            Content::Bytes(bytes) => self.text(&hash(bytes)),
+            Content::None | Content::Slice { .. } => self.text(b""),
         }
     }
 

@@ -72,6 +72,12 @@ pub enum FilesError {
         #[source]
         source: io::Error,
     },
+    /// A file that was written to between the look that its step's key comes from and the copy.
+    #[error("the source of {path} changed while the build read it")]
+    Changed {
+        /// The path inside the image.
+        path: String,
+    },
     /// The user stopped the work.
     #[error("the work was stopped")]
     Cancelled,
@@ -108,6 +114,11 @@ impl FilesError {
                  install newuidmap and newgidmap, or run as root"
                     .to_owned(),
             ),
+            Self::Changed { .. } => Some(
+                "build again when nothing writes to the context; what programs write there while it is built, such as logs, \
+                 belongs into .dockerignore"
+                    .to_owned(),
+            ),
             Self::Blob(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Some("the disk is full: free some space".to_owned())
@@ -122,7 +133,12 @@ impl FilesError {
 
     /// For use in `map_err` on paths inside a tree.
     pub(crate) fn inside(action: &'static str, path: &bstr::BStr) -> impl Fn(io::Error) -> Self {
-        move |source| Self::Io { action, path: format!("/{path}"), source }
+        move |source| Self::at(action, format!("/{path}"), source)
+    }
+
+    /// Returns an error about a path inside the image, which begins with a slash.
+    pub(crate) fn at(action: &'static str, path: String, source: io::Error) -> Self {
+        if super::checked::is_changed(&source) { Self::Changed { path } } else { Self::Io { action, path, source } }
     }
 }
 

@@ -162,12 +162,12 @@ impl Selector<'_> {
             return Err(self.missing(word, path).map_err(&failed)?);
         };
         let what = if node.is_dir() {
-            let mut entries = vec![self.entry(&node, BString::default(), false)];
+            let mut entries = vec![self.entry(node, BString::default(), false)];
             let top = Above { path: BStr::new(""), included: false, excludes: ParentMatches::default(), depth: 0 };
             entries.extend(self.walk(resolved.as_bstr(), &top, include).map_err(&failed)?);
             What::Tree(entries)
         } else {
-            What::File(Box::new(self.entry(&node, BString::default(), false)))
+            What::File(Box::new(self.entry(node, BString::default(), false)))
         };
         let name = tree::file_name(path).to_owned();
         self.chosen.push(Chosen { word: word.to_owned(), index, name, inline: false, what });
@@ -180,7 +180,7 @@ impl Selector<'_> {
             return Err(io::Error::other(format!("more than {DEPTH} directories inside one another")));
         }
         let nodes = self.tree.children(directory).map_err(|error| too_long(directory, error))?;
-        let take = |node: &Node| self.take(node, above, include);
+        let take = |node: &Node| self.take_directory(node, above, include);
         // files are taken at once; deep down the tasks would be small and the stack of a worker is not endless
         let directories: Vec<&Node> = nodes.iter().filter(|node| node.is_dir()).collect();
         let below: Vec<Vec<Entry>> = if above.depth < 4 && directories.len() > 1 {
@@ -188,23 +188,33 @@ impl Selector<'_> {
         } else {
             directories.into_iter().map(take).collect::<io::Result<_>>()?
         };
+        let more = below.iter().map(Vec::len).sum::<usize>();
         let mut below = below.into_iter();
-        let mut taken = Vec::with_capacity(nodes.len());
-        for node in &nodes {
-            taken.extend(if node.is_dir() { below.next().unwrap_or_default() } else { take(node)? });
+        let mut taken = Vec::with_capacity(nodes.len() + more);
+        for node in nodes {
+            if node.is_dir() {
+                taken.extend(below.next().unwrap_or_default());
+            } else {
+                let path = tree::join(above.path, tree::file_name(node.head.path.as_bstr()));
+                if self.matching(&path, above, include).taken {
+                    taken.push(self.entry(node, path, false));
+                }
+            }
         }
         Ok(taken)
     }
 
-    /// Takes one file, or a directory with what it holds.
-    fn take(&self, node: &Node, above: &Above<'_>, include: Option<&Patterns>) -> io::Result<Vec<Entry>> {
+    /// Says what the patterns of the step mean for a path.
+    fn matching(&self, path: &BString, above: &Above<'_>, include: Option<&Patterns>) -> Matching {
+        let included = above.included || include.is_none_or(|include| include.matches(path));
+        let (excluded, excludes) = self.exclude.matches_below(path, &above.excludes);
+        Matching { included, taken: included && !excluded, excluded, excludes }
+    }
+
+    /// Takes a directory with what it holds.
+    fn take_directory(&self, node: &Node, above: &Above<'_>, include: Option<&Patterns>) -> io::Result<Vec<Entry>> {
         let path = tree::join(above.path, tree::file_name(node.head.path.as_bstr()));
-        let included = above.included || include.is_none_or(|include| include.matches(&path));
-        let (excluded, excludes) = self.exclude.matches_below(&path, &above.excludes);
-        let taken = included && !excluded;
-        if !node.is_dir() {
-            return Ok(if taken { vec![self.entry(node, path, false)] } else { Vec::new() });
-        }
+        let Matching { included, taken, excluded, excludes } = self.matching(&path, above, include);
         let reachable = included || include.is_none_or(|include| include.may_match_below(&path));
         if !reachable || excluded && !self.exclude.may_reinclude_below(&path) {
             return Ok(Vec::new());
@@ -215,25 +225,28 @@ impl Selector<'_> {
             return Ok(Vec::new());
         }
         let mut entries = Vec::with_capacity(below.len() + 1);
-        entries.push(self.entry(node, path.clone(), !taken));
+        entries.push(self.entry(node.clone(), path, !taken));
         entries.extend(below);
         Ok(entries)
     }
 
-    fn entry(&self, node: &Node, path: BString, passing: bool) -> Entry {
-        let content = self.context.map_or_else(|| Content::of(node), |context| context.content(node));
-        let mut head = node.head.clone();
-        head.path = path;
+    fn entry(&self, mut node: Node, path: BString, passing: bool) -> Entry {
+        let content = match self.context {
+            Some(context) => context.content(&mut node),
+            None => Content::of(&mut node),
+        };
+        let linked = node.stamp.links > 1 && !node.is_dir();
+        let inode = linked.then_some((node.stamp.device, node.stamp.inode));
+        let mut head = EntryHead { path, ..node.head };
         if self.op.from_context {
             (head.uid, head.gid) = (0, 0);
             // An edited file must stay newer than what an earlier build made of the old one and keeps in a
             // cache mount: compilers decide by that. In the layer every file of the context has the epoch.
-            head.mtime = if node.is_dir() { self.op.epoch } else { head.mtime.max(self.op.epoch) };
+            head.mtime = if head.kind == EntryKind::Dir { self.op.epoch } else { head.mtime.max(self.op.epoch) };
         } else if self.op.made_after.is_some_and(|after| head.mtime >= after) {
             head.mtime = head.mtime.max(self.op.epoch);
         }
-        let linked = node.stamp.links > 1 && !node.is_dir();
-        Entry { head, content, inode: linked.then_some((node.stamp.device, node.stamp.inode)), passing }
+        Entry { head, content, inode, passing }
     }
 
     fn inline(&mut self, index: usize, inline: &Inline) -> Result<(), FilesError> {
@@ -246,11 +259,11 @@ impl Selector<'_> {
             }
             InlineContent::File(path) => {
                 let found = read_node(path, BString::default()).map_err(|e| FilesError::io("read", path, e))?;
-                let Some(OnDisk::Node(node)) = found else {
+                let Some(OnDisk::Node(mut node)) = found else {
                     return Err(FilesError::io("read", path, io::ErrorKind::NotFound.into()));
                 };
                 head.size = node.head.size;
-                Content::of(&node)
+                Content::of(&mut node)
             }
         };
         self.chosen.push(Chosen {
@@ -336,6 +349,16 @@ fn too_long(directory: &BStr, error: io::Error) -> io::Error {
     let name = directory.get(..120).unwrap_or(directory).as_bstr();
     let reason = format!("below {name}… a path of {} bytes is longer than the system allows", directory.len());
     io::Error::new(io::ErrorKind::InvalidFilename, reason)
+}
+
+/// What patterns say of a path.
+struct Matching {
+    /// It is asked for, or below something that is.
+    included: bool,
+    excluded: bool,
+    taken: bool,
+    /// Which patterns of `--exclude` match it.
+    excludes: ParentMatches,
 }
 
 /// What is known of the directory that a walk is in.

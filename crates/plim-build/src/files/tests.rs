@@ -17,7 +17,7 @@ use plim_dockerfile::ignore::Patterns;
 use plim_oci::{EntryHead, Layer, Silent};
 use plim_testkit::TempLayout;
 
-use super::{CopyOp, FilesError, Inline, InlineContent, Source, Unpack, apply, select, write_layer};
+use super::{CopyOp, FileDigests, FilesError, Inline, InlineContent, Source, Unpack, apply, select, write_layer};
 use crate::snapshot::tests::{chain, entries, listing, make, names, options, root};
 use crate::snapshot::{View, layer_from_dir};
 
@@ -74,7 +74,8 @@ impl Bench {
         let into = into.path().join("fs");
         std::fs::create_dir(&into).unwrap();
         let dest = self.dest();
-        let selection = select(source, op)?;
+        let mut selection = select(source, op)?;
+        selection.digest(&FileDigests::default())?;
         apply(&selection, op, &dest, &into)?;
         let layer = self.layer_of(&into);
         let direct = write_layer(&selection, op, &dest, &self.store, &options(), None, &Silent)?;

@@ -384,7 +384,7 @@ fn materialise(
     failed: &dyn Fn(FilesError) -> BuildError,
 ) -> Result<PathBuf, BuildError> {
     let op = copy::single(path, true);
-    let selection = files::select(source, &op).map_err(failed)?;
+    let mut selection = files::select(source, &op).map_err(failed)?;
     let digest = selection.digest(&shared.digests).map_err(failed)?;
     let mut key = Op::new("mounted-context");
     key.field("path", path).field("content", digest.as_str());

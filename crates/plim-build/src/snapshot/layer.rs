@@ -85,21 +85,35 @@ pub(crate) struct LayerSink<'a, O = LayerWriter> {
 /// Where the entries of a layer go.
 pub(crate) trait Entries {
     /// Takes an entry of a layer that has no times after `epoch`.
-    fn take(&mut self, head: EntryHead, epoch: i64, content: &mut dyn Read) -> io::Result<()>;
+    fn take(&mut self, head: EntryHead, epoch: i64, body: Body<'_>) -> io::Result<()>;
+}
+
+/// The content of an entry.
+pub(crate) struct Body<'a> {
+    pub(crate) bytes: &'a mut dyn Read,
+    /// Its SHA-256, where it is known: reading fails if it turns out otherwise.
+    pub(crate) sha256: Option<&'a [u8; 32]>,
+}
+
+impl<'a> Body<'a> {
+    /// Bytes of which nothing is known.
+    pub(crate) fn of(bytes: &'a mut dyn Read) -> Self {
+        Self { bytes, sha256: None }
+    }
 }
 
 impl Entries for LayerWriter {
-    fn take(&mut self, mut head: EntryHead, epoch: i64, content: &mut dyn Read) -> io::Result<()> {
+    fn take(&mut self, mut head: EntryHead, epoch: i64, body: Body<'_>) -> io::Result<()> {
         head.xattrs.retain(|name, _| xattrs::in_layers(name));
         if bytecode::is_bytecode(&head) {
-            return self.entry(&head, &mut bytecode::with_clamped_source(content, epoch)?);
+            return self.entry(&head, &mut bytecode::with_clamped_source(body.bytes, epoch)?);
         }
-        self.entry(&head, content)
+        self.known_entry(&head, body.sha256, body.bytes)
     }
 }
 
 impl Entries for Times {
-    fn take(&mut self, head: EntryHead, _epoch: i64, _content: &mut dyn Read) -> io::Result<()> {
+    fn take(&mut self, head: EntryHead, _epoch: i64, _body: Body<'_>) -> io::Result<()> {
         self.insert(head.path, head.mtime);
         Ok(())
     }
@@ -123,12 +137,12 @@ impl<'a> LayerSink<'a> {
 
 impl<O: Entries> LayerSink<'_, O> {
     /// Writes an entry as it is, after the directories that it is in.
-    pub(crate) fn entry(&mut self, head: &EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
+    pub(crate) fn entry(&mut self, head: &EntryHead, body: Body<'_>) -> Result<(), FilesError> {
         self.leave_for(head.path.as_bstr());
         for above in std::mem::take(&mut self.unchanged) {
-            self.write(&above, &mut io::empty())?;
+            self.write(&above, Body::of(&mut io::empty()))?;
         }
-        self.write(head, content)
+        self.write(head, body)
     }
 
     /// Forgets unchanged directories that a path is not in.
@@ -141,10 +155,10 @@ impl<O: Entries> LayerSink<'_, O> {
         }
     }
 
-    fn write(&mut self, head: &EntryHead, content: &mut dyn Read) -> Result<(), FilesError> {
+    fn write(&mut self, head: &EntryHead, body: Body<'_>) -> Result<(), FilesError> {
         let failed = FilesError::inside("write to the layer", head.path.as_bstr());
         let clamped = EntryHead { mtime: head.mtime.min(self.epoch), ..head.clone() };
-        self.out.take(clamped, self.epoch, content).map_err(failed)
+        self.out.take(clamped, self.epoch, body).map_err(failed)
     }
 
     /// Writes an entry, unless the tree below has the very same.
@@ -152,7 +166,7 @@ impl<O: Entries> LayerSink<'_, O> {
         &mut self,
         head: &EntryHead,
         open: &dyn Fn() -> io::Result<Option<Box<dyn Read + Send + 'c>>>,
-        content: &mut dyn Read,
+        body: Body<'_>,
     ) -> Result<(), FilesError> {
         let failed = FilesError::inside("compare", head.path.as_bstr());
         let below = self.lower.node(head.path.as_bstr()).map_err(&failed)?;
@@ -173,7 +187,7 @@ impl<O: Entries> LayerSink<'_, O> {
                 return Ok(());
             }
         }
-        self.entry(head, content)
+        self.entry(head, body)
     }
 
     /// Writes the deletion of a path that the tree below has.
@@ -182,7 +196,7 @@ impl<O: Entries> LayerSink<'_, O> {
         let above = tree::parent(path).unwrap_or(BStr::new(""));
         let mut head = EntryHead::new(tree::join(above, name.as_bstr()), EntryKind::File, 0);
         head.mtime = self.epoch;
-        self.entry(&head, &mut io::empty())
+        self.entry(&head, Body::of(&mut io::empty()))
     }
 
     fn same_metadata(&self, head: &EntryHead, below: &Node) -> bool {
@@ -254,7 +268,7 @@ impl<O: Entries> Walk<'_, O> {
                 Item::Node(node) => node,
             };
             if node.is_dir() {
-                self.sink.change(&node.head, &|| Ok(None), &mut io::empty())?;
+                self.sink.change(&node.head, &|| Ok(None), Body::of(&mut io::empty()))?;
                 // a new directory inside one that hides all below hides all below, too
                 self.dir(&node.host, node.head.path.as_bstr(), hides || node.opaque, events)?;
             } else {
@@ -271,19 +285,19 @@ impl<O: Entries> Walk<'_, O> {
             if let Some(first) = self.links.get(&inode) {
                 let mut head = node.head.clone();
                 (head.kind, head.link, head.size) = (EntryKind::Hardlink, first.clone(), 0);
-                return self.sink.entry(&head, &mut io::empty());
+                return self.sink.entry(&head, Body::of(&mut io::empty()));
             }
             self.links.insert(inode, path.to_owned());
         }
         if node.head.kind != EntryKind::File {
-            return self.sink.change(&node.head, &|| Ok(None), &mut io::empty());
+            return self.sink.change(&node.head, &|| Ok(None), Body::of(&mut io::empty()));
         }
         let mut content = WhenRead { node, file: None };
         if node.stamp.links > 1 {
             // later names refer to this entry, so it must be in this layer
-            return self.sink.entry(&node.head, &mut content);
+            return self.sink.entry(&node.head, Body::of(&mut content));
         }
-        self.sink.change(&node.head, &|| Ok(Some(Box::new(node.open()?))), &mut content)
+        self.sink.change(&node.head, &|| Ok(Some(Box::new(node.open()?))), Body::of(&mut content))
     }
 
     fn items(&self, host: &Path, path: &BStr, hides: bool) -> io::Result<Vec<Item>> {

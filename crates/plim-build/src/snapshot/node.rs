@@ -23,6 +23,17 @@ pub struct Node {
     pub host: PathBuf,
     pub(crate) stamp: Stamp,
     pub(crate) opaque: bool,
+    /// What it holds, if that is known without reading it.
+    pub(crate) known: Option<KnownContent>,
+}
+
+/// What a file held when it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KnownContent {
+    pub(crate) sha256: [u8; 32],
+    /// As long as the times of the file are the same its content is: the last change was long enough before the look
+    /// for another one to have another time.
+    pub(crate) settled: bool,
 }
 
 /// What tells one version of a file on disk from another.
@@ -70,7 +81,7 @@ impl Node {
 
     /// Returns a node that exists in memory only.
     pub(crate) fn made(head: EntryHead) -> Self {
-        Self { head, host: PathBuf::new(), stamp: Stamp::default(), opaque: false }
+        Self { head, host: PathBuf::new(), stamp: Stamp::default(), opaque: false, known: None }
     }
 
     /// Opens the content of a regular file.
@@ -137,12 +148,12 @@ impl<'a> Siblings<'a> {
         Ok(Some((Self { dir, host }, names)))
     }
 
-    /// Reads one of the files; `plain` says whether a version of a file is known to have no attributes.
+    /// Reads one of the files; `known` tells what a version of a file holds, and whether it has no attributes.
     pub(crate) fn read(
         &self,
         name: &BStr,
         path: BString,
-        plain: &dyn Fn(&Stamp) -> bool,
+        known: &dyn Fn(&Stamp) -> Option<(KnownContent, bool)>,
     ) -> io::Result<Option<OnDisk>> {
         let stat = match statat(&self.dir, name.as_bytes(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -161,12 +172,10 @@ impl<'a> Siblings<'a> {
             mtime: (stat.st_mtime, stat.st_mtime_nsec as u32),
             ctime: (stat.st_ctime, stat.st_ctime_nsec as u32),
         };
-        if !plain(&stamp) {
-            return read_node(&host, path);
-        }
+        let Some((known, true)) = known(&stamp) else { return read_node(&host, path) };
         let mut head = EntryHead::new(path, EntryKind::File, stat.st_mode & 0o7777);
         (head.uid, head.gid, head.mtime, head.size) = (stat.st_uid, stat.st_gid, stat.st_mtime, stamp.size);
-        Ok(Some(OnDisk::Node(Box::new(Node { head, host, stamp, opaque: false }))))
+        Ok(Some(OnDisk::Node(Box::new(Node { head, host, stamp, opaque: false, known: Some(known) }))))
     }
 }
 
@@ -209,7 +218,7 @@ fn of_metadata(metadata: &fs::Metadata, host: &Path, path: BString) -> io::Resul
     // a socket cannot be opened: as a file it is empty
     let host = if socket { PathBuf::new() } else { host.to_owned() };
     let opaque = attributes.opaque || kind.is_dir() && marks::hides_all(&host);
-    let node = Box::new(Node { head, host, stamp, opaque });
+    let node = Box::new(Node { head, host, stamp, opaque, known: None });
     Ok(Some(if socket { OnDisk::Socket(node) } else { OnDisk::Node(node) }))
 }
 

@@ -239,7 +239,7 @@ impl Place {
     }
 
     fn failed(&self, action: &'static str, name: &BStr, source: io::Error) -> FilesError {
-        FilesError::Io { action, path: self.inside(name), source }
+        FilesError::at(action, self.inside(name), source)
     }
 }
 

@@ -265,8 +265,16 @@ struct Witness {
 }
 
 impl LayerObserver for Witness {
+    fn follows(&mut self, diff_id: &Digest) {
+        self.inner.follows(diff_id);
+    }
+
     fn entry(&mut self, head: &EntryHead) {
         self.inner.entry(head);
+    }
+
+    fn content(&mut self, sha256: &[u8; 32]) -> bool {
+        self.inner.content(sha256)
     }
 
     fn data(&mut self, bytes: &[u8]) {

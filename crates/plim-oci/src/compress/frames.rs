@@ -11,10 +11,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
-use crate::{Compression, Digest, Layout};
+use crate::{Compression, Digest, Layer, Layout};
 
 /// The first bytes of a table; the number is that of the format, and of the cuts between frames.
-const MAGIC: &[u8; 8] = b"plimfrm1";
+const MAGIC: &[u8; 8] = b"plimfrm2";
 /// Bytes of a digest as text, `sha256:` and 64 digits.
 const DIGEST: usize = 71;
 /// Bytes of a compression as text, padded with spaces.
@@ -57,6 +57,7 @@ pub(super) fn print(raw: &[u8]) -> Print {
 #[derive(Debug)]
 pub(super) struct Known {
     blob: File,
+    diff_id: Digest,
     frames: HashMap<Print, (u64, Frame)>,
 }
 
@@ -64,7 +65,7 @@ impl Known {
     /// Returns the frames of which the table at `path` tells, if they have this compression and the blob is there.
     pub(super) fn load(path: &Path, layout: &Layout, compression: Compression) -> Option<Self> {
         let bytes = fs::read(path).ok()?;
-        let (blob, frames) = decode(&bytes, compression)?;
+        let (blob, diff_id, frames) = decode(&bytes, compression)?;
         let blob = File::open(layout.blob_path(&blob)).ok()?;
         let mut place = 0;
         let mut known = HashMap::with_capacity(frames.len());
@@ -73,7 +74,12 @@ impl Known {
             known.insert(frame.content, (place, frame));
             place += size;
         }
-        Some(Self { blob, frames: known })
+        Some(Self { blob, diff_id, frames: known })
+    }
+
+    /// Returns the digest of the earlier layer, uncompressed.
+    pub(super) fn diff_id(&self) -> &Digest {
+        &self.diff_id
     }
 
     /// Returns the compressed form of the bytes with this print, if the earlier layer has them and it is sound.
@@ -85,12 +91,12 @@ impl Known {
     }
 }
 
-/// Writes the table of a blob that consists of these frames, in order. Readers see the old one or the new one.
-pub(super) fn save(path: &Path, blob: &Digest, compression: Compression, frames: &[Frame]) -> io::Result<()> {
+/// Writes the table of a layer whose blob consists of these frames, in order. Readers see the old one or the new one.
+pub(super) fn save(path: &Path, layer: &Layer, compression: Compression, frames: &[Frame]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
     let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(dir)?;
-    file.write_all(&encode(blob, compression, frames))?;
+    file.write_all(&encode(&layer.descriptor.digest, &layer.diff_id, compression, frames))?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }
@@ -103,10 +109,11 @@ pub fn blob_of(table: &Path) -> Option<Digest> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn encode(blob: &Digest, compression: Compression, frames: &[Frame]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(MAGIC.len() + DIGEST + COMPRESSION + frames.len() * ROW);
+fn encode(blob: &Digest, diff_id: &Digest, compression: Compression, frames: &[Frame]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(MAGIC.len() + 2 * DIGEST + COMPRESSION + frames.len() * ROW);
     out.extend_from_slice(MAGIC);
     out.extend_from_slice(blob.as_str().as_bytes());
+    out.extend_from_slice(diff_id.as_str().as_bytes());
     out.extend_from_slice(format!("{:COMPRESSION$}", compression.to_string()).as_bytes());
     for frame in frames {
         out.extend_from_slice(&frame.content);
@@ -117,10 +124,12 @@ fn encode(blob: &Digest, compression: Compression, frames: &[Frame]) -> Vec<u8> 
 }
 
 /// Reads a table that was written for a compression.
-fn decode(bytes: &[u8], compression: Compression) -> Option<(Digest, Vec<Frame>)> {
+fn decode(bytes: &[u8], compression: Compression) -> Option<(Digest, Digest, Vec<Frame>)> {
     let (blob, rest) = bytes.strip_prefix(MAGIC)?.split_at_checked(DIGEST)?;
+    let (diff_id, rest) = rest.split_at_checked(DIGEST)?;
     let (form, rows) = rest.split_at_checked(COMPRESSION)?;
-    let blob = std::str::from_utf8(blob).ok()?.parse().ok()?;
+    let digest = |text| std::str::from_utf8(text).ok()?.parse().ok();
+    let (blob, diff_id) = (digest(blob)?, digest(diff_id)?);
     if std::str::from_utf8(form).ok()?.trim_end() != compression.to_string() {
         return None;
     }
@@ -135,7 +144,7 @@ fn decode(bytes: &[u8], compression: Compression) -> Option<(Digest, Vec<Frame>)
         })
     };
     let rows = rows.chunks_exact(ROW).map(|bytes| row(bytes).filter(|frame: &Frame| frame.size <= LONGEST));
-    Some((blob, rows.collect::<Option<_>>()?))
+    Some((blob, diff_id, rows.collect::<Option<_>>()?))
 }
 
 #[cfg(test)]
@@ -150,14 +159,17 @@ mod tests {
         let layout = Layout::create(dir.path().join("store")).unwrap();
         let mut writer = layout.writer().unwrap();
         writer.write_all(b"onetwo").unwrap();
-        let blob = writer.commit(Compression::Gzip(6).media_type()).unwrap().digest;
+        let descriptor = writer.commit(Compression::Gzip(6).media_type()).unwrap();
+        let blob = descriptor.digest.clone();
+        let layer = Layer { descriptor, diff_id: Digest::of(b"tar"), created_by: None };
         let frames = [Frame::new(print(b"1"), b"one").unwrap(), Frame::new(print(b"2"), b"two").unwrap()];
         let table = dir.path().join("tables/a");
         let gzip = Compression::Gzip(6);
-        save(&table, &blob, gzip, &frames).unwrap();
+        save(&table, &layer, gzip, &frames).unwrap();
         assert_eq!(blob_of(&table), Some(blob.clone()));
         let known = Known::load(&table, &layout, gzip).unwrap();
         assert_eq!(known.get(&print(b"2")).as_deref(), Some(&b"two"[..]));
+        assert_eq!(known.diff_id(), &layer.diff_id);
         assert_eq!(known.get(&print(b"3")), None);
         assert!(Known::load(&table, &layout, Compression::Gzip(5)).is_none());
         fs::write(layout.blob_path(&blob), b"onetwO").unwrap();
@@ -174,9 +186,9 @@ mod tests {
                 .iter()
                 .map(|(seed, size)| Frame::new(print(&seed.to_le_bytes()), &vec![7; usize::from(*size)]).unwrap())
                 .collect();
-            let (blob, zstd) = (Digest::of(b"blob"), Compression::Zstd(-7));
-            let bytes = encode(&blob, zstd, &frames);
-            prop_assert_eq!(decode(&bytes, zstd), Some((blob, frames)));
+            let (blob, diff_id, zstd) = (Digest::of(b"blob"), Digest::of(b"tar"), Compression::Zstd(-7));
+            let bytes = encode(&blob, &diff_id, zstd, &frames);
+            prop_assert_eq!(decode(&bytes, zstd), Some((blob, diff_id, frames)));
             prop_assert_eq!(decode(&bytes, Compression::Zstd(7)), None);
             prop_assert_eq!(decode(&bytes[..bytes.len() - 1], zstd), None);
         }

@@ -51,7 +51,11 @@ impl LayerWriter {
     #[must_use]
     pub fn with_frames(mut self, table: Option<PathBuf>) -> Self {
         if let Some(table) = table.filter(|_| self.compression != Compression::None) {
-            self.tar.inner().keep_frames(Known::load(&table, &self.layout, self.compression));
+            let known = Known::load(&table, &self.layout, self.compression);
+            if let (Some(observer), Some(known)) = (&mut self.observer, &known) {
+                observer.follows(known.diff_id());
+            }
+            self.tar.inner().keep_frames(known);
             self.frames = Some(table);
         }
         self
@@ -60,6 +64,16 @@ impl LayerWriter {
     /// Adds an entry with `head.size` bytes of content. Entries come in the order of the caller, who also
     /// sees to it that no path comes twice. After an error the writer is of no more use.
     pub fn entry(&mut self, head: &EntryHead, content: &mut dyn Read) -> io::Result<()> {
+        self.known_entry(head, None, content)
+    }
+
+    /// The same for a file of which the caller knows the SHA-256: what it reads must have that one, or fail.
+    pub fn known_entry(
+        &mut self,
+        head: &EntryHead,
+        sha256: Option<&[u8; 32]>,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
         if self.broken {
             return Err(io::Error::other("the layer failed before"));
         }
@@ -73,7 +87,11 @@ impl LayerWriter {
             None => self.tar.entry(head, content),
             Some(observer) => {
                 observer.entry(head);
-                let result = self.tar.entry(head, &mut Observed { inner: content, observer: observer.as_mut() });
+                let result = if sha256.is_none_or(|sha256| observer.content(sha256)) {
+                    self.tar.entry(head, &mut Observed { inner: content, observer: observer.as_mut() })
+                } else {
+                    self.tar.entry(head, content)
+                };
                 observer.end();
                 result
             }
@@ -93,7 +111,7 @@ impl LayerWriter {
         let layer = commit(output, self.compression, self.observer, created_by, events)?;
         // one frame is the whole layer, which would be found if it were the same
         if let Some(table) = self.frames.filter(|_| frames.len() > 1)
-            && let Err(error) = frames::save(&table, &layer.descriptor.digest, self.compression, &frames)
+            && let Err(error) = frames::save(&table, &layer, self.compression, &frames)
         {
             tracing::debug!(%error, table = %table.display(), "the frames of a layer are not noted");
         }
@@ -263,7 +281,7 @@ mod tests {
 
     /// Frames of the layer at `table` that the one at `other` has as well, and all of it.
     fn shared(table: &[u8], other: &[u8]) -> (usize, usize) {
-        let rows = |bytes: &[u8]| bytes[8 + 71 + 16..].chunks(68).map(|row| row[..32].to_vec()).collect::<Vec<_>>();
+        let rows = |bytes: &[u8]| bytes[8 + 2 * 71 + 16..].chunks(68).map(|row| row[..32].to_vec()).collect::<Vec<_>>();
         let (one, other) = (rows(table), rows(other));
         (one.iter().filter(|frame| other.contains(frame)).count(), one.len())
     }
@@ -314,7 +332,7 @@ mod tests {
         let (table, gzip) = (dir.path().join("frames"), Compression::Gzip(1));
         let layer = write(&store, &files(None, None), gzip, Some(&table));
         let before = std::fs::read(&table).unwrap();
-        for damage in [before.len() - 3, 120, 90, 3] {
+        for damage in [before.len() - 3, 190, 160, 90, 3] {
             let mut damaged = before.clone();
             damaged[damage] ^= 1;
             std::fs::write(&table, &damaged).unwrap();

@@ -3,10 +3,9 @@
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::time::{Duration, SystemTime};
 
-use plim_oci::Digest;
+use plim_oci::{Digest, EntryKind};
 
 use super::*;
-use crate::files::FileDigests;
 
 fn key(bench: &Bench, op: &CopyOp) -> Digest {
     let (root, ignore) = bench.source();
@@ -97,6 +96,14 @@ fn contents_in_memory_have_the_key_of_the_same_contents_on_disk() {
     assert_eq!(key(&bench, &op(&[".", "/"])), key(&Bench::new(&["a=2"], &[]), &op(&[".", "/"])));
 }
 
+/// Notes what a file holds, as if it had not been changed for long.
+fn remember(digests: &FileDigests, file: &std::path::Path) {
+    let mut hasher = plim_oci::Hasher::new();
+    hasher.update(&std::fs::read(file).unwrap());
+    let metadata = std::fs::symlink_metadata(file).unwrap();
+    digests.remember(&crate::snapshot::Stamp::of(&metadata), hasher.finish_raw());
+}
+
 #[test]
 fn known_digests_are_used_and_a_changed_file_is_read_again() {
     if !root() {
@@ -124,8 +131,7 @@ fn an_attribute_counts_though_the_file_was_known_to_have_none() {
     let bench = Bench::new(&["d/a=1", "d/b=2"], &[]);
     let digests = FileDigests::default();
     for name in ["d/a", "d/b"] {
-        let metadata = std::fs::symlink_metadata(bench.path("context").join(name)).unwrap();
-        digests.remember(&crate::snapshot::Stamp::of(&metadata), [7; 32]);
+        remember(&digests, &bench.path("context").join(name));
     }
     let root = bench.path("context");
     let select_all = |known| {
@@ -139,4 +145,46 @@ fn an_attribute_counts_though_the_file_was_known_to_have_none() {
     assert_ne!(select_all(Some(&digests)).digest(&nothing).unwrap(), first);
     std::fs::set_permissions(bench.path("context/d/b"), std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(select_all(Some(&digests)).digest(&nothing).unwrap(), select_all(None).digest(&nothing).unwrap());
+}
+
+#[test]
+fn what_changed_after_the_key_was_taken_is_not_copied() {
+    if !root() {
+        return;
+    }
+    let tar = |name: &str| {
+        let mut writer = plim_oci::tar::TarWriter::new(Vec::new());
+        writer.entry(&EntryHead::new(name, EntryKind::File, 0o644), &mut std::io::empty()).unwrap();
+        String::from_utf8(writer.finish().unwrap()).unwrap()
+    };
+    for (op, was, is) in [(op(&["a", "/"]), "one".to_owned(), "two".to_owned()), (add(&["a", "/"]), tar("x"), tar("y"))]
+    {
+        // long ago, and just now
+        for settled in [true, false] {
+            let bench = Bench::new(&["b=2"], &[]);
+            let file = bench.path("context/a");
+            std::fs::write(&file, &was).unwrap();
+            let digests = FileDigests::default();
+            if settled {
+                remember(&digests, &file);
+            }
+            let root = bench.path("context");
+            let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides, known: None };
+            let mut selection = select(&source, &op).unwrap();
+            selection.digest(&digests).unwrap();
+            if settled {
+                // whatever the clock of the file system: the times are others
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            std::fs::write(&file, &is).unwrap();
+            let into = tempfile::tempdir_in(bench.store.dir()).unwrap();
+            let made = apply(&selection, &op, &bench.dest(), into.path()).unwrap_err();
+            let written =
+                write_layer(&selection, &op, &bench.dest(), &bench.store, &options(), None, &Silent).unwrap_err();
+            for error in [made, written] {
+                assert!(matches!(error, FilesError::Changed { .. }), "{error:?}");
+                assert!(error.hint().is_some());
+            }
+        }
+    }
 }

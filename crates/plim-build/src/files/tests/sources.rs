@@ -217,7 +217,7 @@ fn a_directory_that_became_a_link_is_not_read() {
     // the files are chosen, then the directory becomes a link
     let root = bench.path("context");
     let source = Source::Context { root: &root, ignore: None, overrides: &bench.overrides, known: None };
-    let selection = select(&source, &op(&["d", "/x"])).unwrap();
+    let mut selection = select(&source, &op(&["d", "/x"])).unwrap();
     std::fs::rename(root.join("d"), root.join("gone")).unwrap();
     std::os::unix::fs::symlink(outside.path(), root.join("d")).unwrap();
     let error = selection.digest(&FileDigests::default()).unwrap_err();
