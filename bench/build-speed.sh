@@ -69,6 +69,18 @@ bases_for_buildkit() { # Dockerfile
     done
 }
 
+# runs a program and notes the most memory that it had itself, in KB: what `time` tells is that of the largest of its children, too
+watched() { # command...
+    local pid
+    "$@" &
+    pid=$!
+    while kill -0 $pid 2>/dev/null; do
+        # it may be over by now
+        awk '/^VmHWM/ {print $2}' "/proc/$pid/status" >"$work/hwm" 2>/dev/null && [ -s "$work/hwm" ] && cp "$work/hwm" "$work/rss"
+        sleep 0.1
+    done
+    wait $pid
+}
 # build TOOL CONTEXT DOCKERFILE [no-cache|export]
 build() {
     local tool=$1 context=$2 file=$3 mode=${4:-}
@@ -77,7 +89,7 @@ build() {
         local args=(--config "$work/plim.toml" build -q -f "$context/$file" -t "bench/$(basename "$context")" "$context")
         [ "$mode" != no-cache ] || args+=(--no-cache)
         [ "$mode" != export ] || args+=(-o "type=oci,dest=$work/plim.tar")
-        /usr/bin/time -o "$work/rss" -f %M "$plim" "${args[@]}" ;;
+        if [ "$mode" = no-cache ]; then watched "$plim" "${args[@]}"; else "$plim" "${args[@]}"; fi ;;
     buildkit)
         sed '/^# syntax=/d' "$context/$file" >"$work/bk.Dockerfile"
         cp "$context/$file.dockerignore" "$work/bk.Dockerfile.dockerignore" 2>/dev/null || rm -f "$work/bk.Dockerfile.dockerignore"
@@ -129,7 +141,7 @@ measure() {
             eval "$before"
             seconds build "$tool" "$context" "$file" "$mode"
         done | median | sed "s/^/$tool /" >>"$work/row"
-        [ "$tool" != plim ] || cp "$work/rss" "$work/rss.plim"
+        [ "$tool" != plim ] || [ "$mode" != no-cache ] || cp "$work/rss" "$work/rss.plim"
     done
     row "$label" "$work/row"
 }

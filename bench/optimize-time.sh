@@ -33,13 +33,19 @@ jq -r '.timings.before[] | "before \(.seconds) \(.instruction)"' "$work/first.js
 jq -r '.timings.after[] | "after \(.seconds) \(.instruction)"' "$work/first.json" >>"$work/steps"
 sort -k2,2 -rn "$work/steps" | awk '{printf "%8.2f  %-6s ", $2, $1; $1 = $2 = ""; print substr($0, 3, 90)}' | head -n 12
 echo
-# seconds of the tasks of the first run whose line has this text, all together
-seconds() { { grep -E '^ +(ok|✓) ' "$work/first.log" | grep -E -- "$1" || true; } | awk '{all += $(NF - 1)} END {printf "%.1f", all}'; }
+# tasks of the first run, a line each: seconds, title. A task is told by its number; its first line is its title
+awk '$1 ~ /^#[0-9]+$/ {
+    rest = substr($0, length($1) + 2)
+    if (!($1 in title)) title[$1] = rest
+    else if (rest ~ /^DONE /) { split(rest, word, /[ s]/); print word[2], title[$1] }
+}' "$work/first.log" >"$work/tasks"
+# seconds of the tasks with such a title, all together
+seconds() { awk -v title="$1" '{t = $1; $1 = ""; sub(/^ /, "")} $0 ~ title {all += t} END {printf "%.1f", all}' "$work/tasks"; }
 echo 'the old image, one after the other (the new one is built beside it):'
-before=$(seconds ' build before ') pip=$(jq '[.timings.before[] | select(.instruction | test("pip install")) | .seconds] | add // 0' "$work/first.json")
-chain=$(seconds ' base (debian|buildpack-deps|python) ')
-again=$({ grep -E '^ +(ok|✓) .*RUN pip install' "$work/first.log" || true; } | tail -n 1 | awk '{print $(NF - 1)}')
-awk -v before="$before" -v pip="$pip" -v chain="$chain" -v prove="$(seconds ' prove ')" -v rebuild="$(seconds ' rebuild before ')" -v again="$again" \
+before=$(seconds '^build before') pip=$(jq '[.timings.before[] | select(.instruction | test("pip install")) | .seconds] | add // 0' "$work/first.json")
+chain=$(seconds '^base (debian|buildpack-deps|python)$')
+again=$(awk '/RUN pip install/ {t = $1} END {print t + 0}' "$work/tasks")
+awk -v before="$before" -v pip="$pip" -v chain="$chain" -v prove="$(seconds '^prove')" -v again="$again" \
     -v all="$(awk '{print $2}' "$work/first.time")" 'BEGIN {
     row = "%8.1f  %4.0f %%  %s\n"
     printf row, chain, 100 * chain / all, "bases (debian, buildpack-deps, python)"
@@ -51,4 +57,5 @@ awk -v before="$before" -v pip="$pip" -v chain="$chain" -v prove="$(seconds ' pr
     printf "pip takes %.1f s of %.1f s (%.0f %%)\n", pip + again, all, 100 * (pip + again) / all
 }'
 echo
-grep -E '^ +(ok|✓) ' "$work/first.log" | sed 's/^/  /'
+echo 'what took longest:'
+sort -rn "$work/tasks" | head -n 25 | awk '{printf "%8.1f  %s\n", $1, substr($0, length($1) + 2, 100)}'

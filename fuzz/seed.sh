@@ -74,6 +74,20 @@ digest=sha256:$(printf 'a%.0s' {1..64})
 printf '{"version":1,"layers":[{"blob":{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"%s","size":7},"diffId":"%s","compression":"gzip:6"}],"steps":[{"key":"%s","layer":0,"inputs":["%s"]}],"owners":[{"key":"%s","uid":7,"gid":8}]}' \
     "$digest" "$digest" "$digest" "$digest" "$digest" | seed cache_table made
 
+# a table with one frame
+{ printf 'plimfrm2%s%s%-16s' "$digest" "$digest" gzip:5; printf 'c%.0s' {1..64}; printf '\x09\x00\x00\x00'; } | seed frames made
+if command -v ssh-keygen >/dev/null; then
+    for kind in ed25519 'ecdsa -b 384' 'rsa -b 2048'; do
+        rm -f "$work/key"
+        # shellcheck disable=SC2086 # a kind and its size
+        ssh-keygen -q -t $kind -N '' -f "$work/key" -C seed
+        size=$(stat -c %s "$work/key")
+        # asks for the identities, then for something that is refused
+        { printf "\\x$(printf %02x $((size % 256)))\\x$(printf %02x $((size / 256)))"; cat "$work/key"; printf '\x00\x00\x00\x01\x0b\x00\x00\x00\x01\x13'; } |
+            seed ssh_agent "${kind%% *}"
+    done
+fi
+
 # package databases
 if [ -f /var/lib/dpkg/status ]; then
     head -n 400 /var/lib/dpkg/status | place 2 | seed elf_and_packages dpkg-status

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
-use plim_build::{CacheTable, MountTable};
-use plim_oci::compress::decompressor;
+use plim_build::{CacheTable, MountTable, fuzz_ssh};
+use plim_oci::compress::{decompressor, fuzz_frames};
 use plim_oci::tar::{Limits, TarError, read_layer};
 use plim_oci::{ImageConfig, Index, Location, Manifest, Reference};
 
@@ -49,6 +49,18 @@ pub fn cache_table(data: &[u8]) {
     if let Ok(table) = MountTable::parse(data) {
         assert_eq!(MountTable::parse(&table.to_json()).expect("what was written can be read"), table);
     }
+}
+
+/// A table of frames of a layer is read or refused.
+pub fn frames(data: &[u8]) {
+    fuzz_frames(data);
+}
+
+/// A private key in a file (length in two bytes, then the file) and the questions to an agent that has it.
+pub fn ssh_agent(data: &[u8]) {
+    let Some((length, rest)) = data.split_first_chunk::<2>() else { return };
+    let Some((file, conversation)) = rest.split_at_checked(u16::from_le_bytes(*length).into()) else { return };
+    fuzz_ssh(file, conversation);
 }
 
 /// A layer, compressed or not, is read or refused; paths stay below the root and contents have their size.

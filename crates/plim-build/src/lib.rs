@@ -39,6 +39,7 @@ pub use plim_sandbox::{Isolation, Network, Secret, Terminal};
 pub use report::{BaseReport, Built, ChangedFile, FileChange, Miss, StepReport, Warning};
 pub use request::{Context, NamedContext, Request, SecretSpec};
 pub use schedule::build;
+pub use ssh::fuzz as fuzz_ssh;
 pub use ssh::{SshAgent, SshError};
 pub use stack::Root;
 pub use state::State;

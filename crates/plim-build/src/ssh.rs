@@ -123,3 +123,16 @@ impl Source {
         Ok(())
     }
 }
+/// Takes a key out of any bytes and carries on any conversation with it; for tests of robustness.
+#[doc(hidden)]
+pub fn fuzz(file: &[u8], mut conversation: &[u8]) {
+    let keys: Vec<Key> = Key::parse(file).into_iter().collect();
+    while let Ok(Some(message)) = protocol::read(&mut conversation) {
+        let answer = protocol::answer(&message, &keys);
+        assert!(protocol::is_harmless(&message) || answer == protocol::failure(), "only questions are answered");
+        let mut sent = Vec::new();
+        let received = protocol::write(&mut sent, &answer).and_then(|()| protocol::read(&mut &sent[..]));
+        assert_eq!(received.ok().flatten(), Some(answer), "what is sent arrives");
+    }
+}
+

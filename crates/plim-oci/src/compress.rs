@@ -22,6 +22,7 @@ pub use decompress::{Bounds, decompressor, decompressor_within};
 pub(crate) use form::{CHUNKED, is_readable};
 pub use form::{LayerForm, form_name};
 pub use frames::blob_of as blob_of_frames;
+pub use frames::fuzz as fuzz_frames;
 pub use layer::{LayerWriter, adopt_layer, store_layer};
 
 /// How layers are compressed, with the level. Parsed from and displayed as `none`, `gzip:6`, `zstd:3`.

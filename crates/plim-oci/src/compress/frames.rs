@@ -147,6 +147,17 @@ fn decode(bytes: &[u8], compression: Compression) -> Option<(Digest, Digest, Vec
     Some((blob, diff_id, rows.collect::<Option<_>>()?))
 }
 
+/// Reads any bytes as a table and forgets it; for tests of robustness.
+#[doc(hidden)]
+pub fn fuzz(bytes: &[u8]) {
+    for compression in [Compression::default(), Compression::Zstd(3)] {
+        if let Some((blob, diff_id, frames)) = decode(bytes, compression) {
+            let written = encode(&blob, &diff_id, compression, &frames);
+            assert_eq!(decode(&written, compression), Some((blob, diff_id, frames)), "what was written can be read");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
