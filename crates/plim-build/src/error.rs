@@ -199,7 +199,7 @@ impl BuildError {
     }
 
     /// Says whether a file of the context was written to at the wrong moment: to build again may do.
-    pub fn is_changed(&self) -> bool {
+    pub(crate) fn is_changed(&self) -> bool {
         matches!(self, Self::Files { source, .. } if matches!(**source, FilesError::Changed { .. }))
     }
 

@@ -121,8 +121,9 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
                 if let Some(terminal) = &shared.request.shell_on_error
                     && matches!(error, BuildError::Step { .. } | BuildError::Sandbox { .. })
                 {
-                    // without namespaces some of the mounts were used up
-                    let prepared = mounts.prepare(shared, &ground.scratch(draft))?;
+                    // without namespaces some of the mounts were used up. What is wrong with the step matters more than
+                    // what is wrong with them now
+                    let Ok(prepared) = mounts.prepare(shared, &ground.scratch(draft)) else { return Err(error) };
                     spec.mounts = prepared.mounts;
                     spec.mounts.extend(shared.trust.mounts()?);
                     spec.mounts.extend(script.as_ref().map(|(path, content)| script_mount(path, content)));

@@ -9,6 +9,7 @@ use plim_oci::{Events, Image, ObserveLayers};
 use crate::base::{Base, BaseSource};
 use crate::error::BuildError;
 use crate::export;
+use crate::files::FilesError;
 use crate::graph::{self, ImageKey, Plan};
 use crate::report::{BaseReport, Built, StepReport, Warning};
 use crate::request::Request;
@@ -19,6 +20,9 @@ use crate::stack::Root;
 use crate::stage::{self, Finished};
 use crate::state::State;
 use crate::travel::{self, CacheMount, CacheTable};
+
+/// How often a build begins again because somebody wrote to its context at the wrong moment.
+const AGAIN: usize = 2;
 
 /// Builds an image into the store.
 ///
@@ -45,6 +49,7 @@ pub fn build(
         Err(error) => return Err(failed(error, &warnings, events)),
     };
     let session = Session::new(request);
+    let mut changes = 0;
     loop {
         let snapshots =
             Snapshots::open(&state.snapshots).map_err(|source| BuildError::layers("open the snapshots", source))?;
@@ -53,6 +58,16 @@ pub fn build(
         if let Err(error @ BuildError::CacheLost { .. }) = &result {
             // the layer is not asked for again, so the next attempt comes further
             events.warn(&format!("{error}; the step is done here"));
+            warnings = shared.into_warnings();
+            continue;
+        }
+        if let Err(BuildError::Files { source, .. }) = &result
+            && matches!(**source, FilesError::Changed { .. })
+            && changes < AGAIN
+        {
+            // what was done until then is found
+            events.warn(&format!("{source}: building again"));
+            changes += 1;
             warnings = shared.into_warnings();
             continue;
         }
@@ -234,12 +249,21 @@ fn work(shared: &Shared<'_>, results: &[OnceLock<Finished>], board: &Mutex<Board
                 shared.stop();
                 board.over = true;
                 // what stopped because another stage failed is no failure of its own
-                if board.failure.as_ref().is_none_or(|known| matches!(known, BuildError::Cancelled)) {
+                if board.failure.as_ref().is_none_or(|known| weight(known) < weight(&error)) {
                     board.failure = Some(error);
                 }
             }
         }
         changed.notify_all();
+    }
+}
+
+/// Says which of two failures is told: one that another attempt may mend is no reason to begin again beside one that stays.
+fn weight(error: &BuildError) -> u8 {
+    match error {
+        BuildError::Cancelled => 0,
+        error if error.is_changed() => 1,
+        _ => 2,
     }
 }
 

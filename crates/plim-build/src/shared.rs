@@ -24,19 +24,22 @@ use crate::travel::{CacheMode, CacheMount, Imports};
 /// A user's name with its numbers, and the files in which it was looked up.
 pub(crate) type LookedUp = (Stack, String, (u32, u32));
 
-/// What outlives an attempt: a build begins again when a cache has not got what it promised.
+/// What outlives an attempt: a build begins again when a cache has not got what it promised, and when a file of the
+/// context is not what it was when the key of its step was made.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
     /// The caches of other machines.
     pub(crate) imports: Imports<'a>,
     /// The steps that were done, by place: why, and the seconds they took. In the next attempt they are found.
     done: Mutex<BTreeMap<String, (Miss, f64)>>,
+    /// Makes the results of this build its own where the cache is switched off.
+    nonce: Digest,
 }
 
 impl<'a> Session<'a> {
     /// Begins to work on a request.
     pub(crate) fn new(request: &'a Request) -> Self {
-        Self { imports: Imports::new(&request.cache_from), done: Mutex::default() }
+        Self { imports: Imports::new(&request.cache_from), done: Mutex::default(), nonce: fresh() }
     }
 
     /// Notes that a step was done.
@@ -86,8 +89,6 @@ pub(crate) struct Shared<'a> {
     pub(crate) owners: Mutex<Vec<LookedUp>>,
     /// The cache directories that steps name.
     cache_mounts: Mutex<BTreeSet<CacheMount>>,
-    /// Makes the results of this build its own where the cache is switched off.
-    nonce: Digest,
     /// What looked wrong so far.
     pub(crate) warnings: Mutex<Vec<Warning>>,
     stop: AtomicBool,
@@ -124,7 +125,6 @@ impl<'a> Shared<'a> {
             trust: Trust::new(request),
             owners: Mutex::default(),
             cache_mounts: Mutex::default(),
-            nonce: fresh(),
             warnings: Mutex::new(warnings),
             stop: AtomicBool::new(false),
             warned: AtomicBool::new(false),
@@ -134,7 +134,7 @@ impl<'a> Shared<'a> {
     /// Returns what makes the results of a stage this build's own, if the cache is switched off for it.
     pub(crate) fn nonce_of(&self, stage: &Stage) -> Option<&Digest> {
         let named = |name: &String| name.eq_ignore_ascii_case(&stage.label);
-        (self.request.no_cache || self.request.no_cache_stages.iter().any(named)).then_some(&self.nonce)
+        (self.request.no_cache || self.request.no_cache_stages.iter().any(named)).then_some(&self.session.nonce)
     }
 
     /// Returns the compressions in which a layer is wanted that is part of the image, or that is not.

@@ -30,9 +30,6 @@ use crate::base::Maker;
 use crate::bases::Bases;
 use crate::{Config, Failure, Kind, Workspace, housekeeping, lint};
 
-/// How often a build is begun anew because somebody wrote to its context at the wrong moment.
-const AGAIN: usize = 2;
-
 /// What `plim build` is asked to do.
 #[derive(Debug)]
 pub struct BuildRequest {
@@ -316,20 +313,11 @@ pub(crate) fn execute(
     events: &dyn Events,
 ) -> Result<(Built, f64), Failure> {
     let began = std::time::Instant::now();
-    let attempt = || {
-        std::thread::scope(|scope| {
-            let bases = Bases::new(Maker { workspace, events, scope }, options);
-            plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
-        })
-    };
-    let mut built = attempt();
-    for _ in 0..AGAIN {
-        let Some(changed) = built.as_ref().err().filter(|error| error.is_changed()) else { break };
-        let reason = std::error::Error::source(changed).map_or_else(|| changed.to_string(), ToString::to_string);
-        events.warn(&format!("{reason}: building again"));
-        built = attempt();
-    }
-    let built = built.map_err(|error| room::explain(workspace, &error, failed::failure(&error, build)))?;
+    let built = std::thread::scope(|scope| {
+        let bases = Bases::new(Maker { workspace, events, scope }, options);
+        plim_build::build(build, &workspace.build_state(), &bases, &workspace.indexes, events)
+    })
+    .map_err(|error| room::explain(workspace, &error, failed::failure(&error, build)))?;
     for warning in &built.warnings {
         let place =
             if warning.line == 0 { String::new() } else { format!("{}:{}: ", build.dockerfile_name, warning.line) };

@@ -53,8 +53,8 @@ pub struct Indexer {
     /// The layer has more than an index may hold: nothing more is taken in, and nothing is stored.
     overfull: bool,
     store: Option<Indexes>,
-    /// The layer that this one takes the place of.
-    earlier: Option<Earlier>,
+    /// The layer that this one takes the place of, by its diffID until somebody asks for it.
+    earlier: Earlier,
     /// Entries that are no files of the image if the layer is one of eStargz, with their content.
     landmarks: Vec<(EntryHead, Vec<u8>)>,
     /// A landmark is going by.
@@ -88,7 +88,7 @@ impl Indexer {
             metadata_left: MAX_METADATA,
             overfull: false,
             store: None,
-            earlier: None,
+            earlier: Earlier::None,
             landmarks: Vec::new(),
             in_landmark: false,
             before_table: None,
@@ -156,7 +156,7 @@ impl Indexer {
         let (Some(current), Some(entry)) = (&mut self.current, self.index.entries.last_mut()) else { return true };
         entry.digest = Some(ContentDigest(*sha256));
         current.hasher = None;
-        let same = self.earlier.as_ref().and_then(|earlier| earlier.same(entry));
+        let same = self.earlier.same(entry, self.store.as_ref());
         let needed = match same {
             Some((index, at)) => !self.take_over(&index, at),
             None => current.wants.iter().any(|want| *want != Want::Nothing),
@@ -169,14 +169,13 @@ impl Indexer {
 
     /// Takes over what another index says of a file, as what the current one holds; says whether there was room.
     fn take_over(&mut self, other: &LayerIndex, at: u32) -> bool {
-        let (mark, skipped) = (self.index.mark(), self.index.skipped.len());
+        let mark = self.index.mark();
         self.index.take_over(other, at);
         let left = self.facts_left.checked_sub(self.index.weight_since(&mark));
         if let Some(left) = left {
             self.facts_left = left;
         } else {
             self.index.roll_back(&mark);
-            self.index.skipped.truncate(skipped);
         }
         left.is_some()
     }
@@ -286,7 +285,7 @@ impl std::fmt::Debug for Indexer {
 
 impl LayerObserver for Indexer {
     fn follows(&mut self, diff_id: &Digest) {
-        self.earlier = self.store.as_ref().and_then(|store| store.get(diff_id)).map(Earlier::new);
+        self.earlier = Earlier::Named(diff_id.clone());
     }
 
     fn entry(&mut self, head: &EntryHead) {

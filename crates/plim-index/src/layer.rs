@@ -114,6 +114,11 @@ impl LayerIndex {
         self.secrets.truncate(secrets);
     }
 
+    /// Says whether a collector did not get an entry that it wanted.
+    pub(crate) fn is_skipped(&self, entry: u32) -> bool {
+        !run(&self.skipped, entry, |skipped| skipped.entry).is_empty()
+    }
+
     /// Adds what another index says of one of its files, as facts about the current entry.
     pub(crate) fn take_over(&mut self, other: &Self, entry: u32) {
         let here = self.current();
@@ -127,7 +132,7 @@ impl LayerIndex {
                 }));
             )*};
         }
-        copy!(packages, file_lists, installers, copyrights, elves, scripts, os_releases, secrets, skipped);
+        copy!(packages, file_lists, installers, copyrights, elves, scripts, os_releases, secrets);
     }
 
     /// Returns the package records that an entry holds.

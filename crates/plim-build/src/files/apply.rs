@@ -110,8 +110,18 @@ fn make_directories(laid: &[Laid], into: &Path) -> Result<(), FilesError> {
 
 fn make_file(place: &Place, entry: &Laid) -> Result<(), FilesError> {
     let name = tree::file_name(entry.head.path.as_bstr());
-    let made = entry.content.with_bytes(|bytes| Ok(place.entry(name, &entry.head, bytes)));
-    match made.map_err(FilesError::inside("read the source of", entry.head.path.as_bstr()))?? {
+    // what is wrong with the new file is not wrong with its source
+    let mut refused = None;
+    let made = entry.content.with_bytes(|bytes| {
+        place.entry(name, &entry.head, bytes).map_err(|error| {
+            refused = Some(error);
+            std::io::ErrorKind::Other.into()
+        })
+    });
+    if let Some(error) = refused {
+        return Err(error);
+    }
+    match made.map_err(FilesError::inside("read the source of", entry.head.path.as_bstr()))? {
         Made::Yes => {}
         // as where layers are unpacked: a root file system is of use without its device files
         Made::Refused => tracing::warn!(path = %entry.head.path, "left out a device: only root may create devices"),

@@ -10,6 +10,7 @@ use plim_oci::tar::{Limits, TarError, read_layer};
 use plim_oci::{EntryHead, EntryKind};
 
 use super::canvas::Canvas;
+use super::checked;
 use super::content::Content;
 use super::{CopyOp, FilesError};
 use crate::snapshot::tree::{self, Last};
@@ -41,7 +42,10 @@ pub(super) fn detect(content: &Content) -> io::Result<Option<Format>> {
     let mut block = [0; BLOCK];
     // what cannot be decompressed is a file like any other
     let filled = decompress(content, format).and_then(|mut tar| fill(&mut tar, &mut block));
-    Ok(filled.is_ok_and(|count| count == BLOCK && is_header(&block)).then_some(format))
+    match filled {
+        Err(error) if checked::changed_file(&error).is_some() => Err(error),
+        filled => Ok(filled.is_ok_and(|count| count == BLOCK && is_header(&block)).then_some(format)),
+    }
 }
 
 /// Says whether a file is a tar archive.
@@ -63,11 +67,12 @@ pub(super) fn unpack(
 ) -> Result<(), FilesError> {
     let tar = decompress(content, format).map_err(TarError::Io)?;
     let mut spool = Spool::new(scratch).map_err(|error| FilesError::io("create a file in", scratch, error))?;
-    read_layer(tar, &Limits::default(), &mut |head, bytes: &mut dyn Read| {
+    let unpacked = read_layer(tar, &Limits::default(), &mut |head, bytes: &mut dyn Read| {
         entry(canvas, head, bytes, top, op, &mut spool)
-    })?;
-    // what stands behind the archive in its file is not read
-    content.check().map_err(FilesError::inside("read again for", top))
+    });
+    // what stands behind the archive in its file is not read; and if it changed meanwhile, that is what is wrong with it
+    content.check().map_err(FilesError::inside("read again for", top))?;
+    unpacked
 }
 
 fn entry(

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::checked::is_same;
-use super::content::Opener;
+use super::checked;
+use super::content::OnHost;
 use crate::snapshot::{KnownContent, Stamp};
 
 const MAGIC: &[u8; 8] = b"plimdig2";
@@ -121,16 +121,17 @@ impl FileDigests {
         Some((KnownContent { sha256: record.digest, settled: true }, record.plain))
     }
 
-    /// Returns what a file holds; `plain` says that it has no extended attributes that are copied.
-    pub(crate) fn digest(&self, path: &Path, stamp: &Stamp, plain: bool, open: Opener) -> io::Result<KnownContent> {
+    /// Returns what a file holds up to the size that it had; `plain` says that it has no extended attributes that are copied.
+    pub(crate) fn digest(&self, host: &OnHost, plain: bool) -> io::Result<KnownContent> {
+        let stamp = &host.stamp;
         if let Some((known, _)) = self.find(stamp) {
             return Ok(known);
         }
         let began = now();
-        let mut file = open(path)?;
+        let mut file = checked::open(host)?.take(stamp.size);
         let mut hasher = plim_oci::Hasher::new();
-        // most files are small; one byte more shows that the file ends where it should
-        let mut buffer = vec![0; (stamp.size as usize).saturating_add(1).min(128 * 1024)];
+        // most files are small
+        let mut buffer = vec![0; (stamp.size as usize).clamp(1, 128 * 1024)];
         let mut size = 0;
         loop {
             let count = file.read(&mut buffer)?;
@@ -140,9 +141,12 @@ impl FileDigests {
             size += count as u64;
             hasher.update(&buffer[..count]);
         }
+        if size < stamp.size {
+            return Err(checked::changed(&host.path));
+        }
         let digest = hasher.finish_raw();
         // it is what the stamp tells of if it still has it: it may have been written to since, or meanwhile
-        let settled = size == stamp.size && stamp.ctime.0 + SETTLED < began && is_same(&file, stamp)?;
+        let settled = stamp.ctime.0 + SETTLED < began && checked::is_same(file.get_ref(), stamp)?;
         if settled {
             self.fresh().insert(Stamp { links: 0, ..*stamp }, Record::new(digest, today(), plain));
             self.changed.store(true, Ordering::Relaxed);
@@ -239,6 +243,10 @@ mod tests {
         Stamp { device: 1, inode, links: 0, size: 3, mtime: (-5, 999_999_999), ctime: (7, 8) }
     }
 
+    fn on_host(path: &Path, stamp: Stamp) -> OnHost {
+        OnHost { path: path.to_owned(), stamp, open: snapshot::open, foreign: true, known: None }
+    }
+
     #[test]
     fn digests_survive_a_round_trip() {
         let dir = tempfile::tempdir().unwrap();
@@ -248,7 +256,7 @@ mod tests {
         let digests = FileDigests::load(&path);
         // as if the last change were long ago
         let stamp = Stamp { ctime: (7, 8), ..Stamp::of(&fs::metadata(&file).unwrap()) };
-        let first = digests.digest(&file, &stamp, true, snapshot::open).unwrap();
+        let first = digests.digest(&on_host(&file, stamp), true).unwrap();
         assert!(!first.settled, "the file's times are others by now");
         digests.remember(&stamp, first.sha256);
         digests.changed.store(true, Ordering::Relaxed);
@@ -256,12 +264,31 @@ mod tests {
         // the stamp says that the file is the same, so it is not read
         fs::remove_file(&file).unwrap();
         let again = FileDigests::load(&path);
-        let known = again.digest(&file, &stamp, true, snapshot::open).unwrap();
+        let known = again.digest(&on_host(&file, stamp), true).unwrap();
         assert_eq!((known.sha256, known.settled), (first.sha256, true));
         let other = Stamp { inode: stamp.inode + 1, ..stamp };
-        assert!(again.digest(&file, &other, true, snapshot::open).is_err());
+        assert!(again.digest(&on_host(&file, other), true).is_err());
         assert_eq!(again.find(&stamp), Some((known, true)));
         assert_eq!(again.find(&other), None);
+    }
+
+    #[test]
+    fn what_a_file_had_when_it_was_chosen_is_digested_and_nothing_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let digests = FileDigests::load(&dir.path().join("digests"));
+        for size in [0, 3] {
+            fs::write(&file, &b"one"[..size]).unwrap();
+            let host = on_host(&file, Stamp::of(&fs::metadata(&file).unwrap()));
+            fs::write(&file, "one and more").unwrap();
+            let known = digests.digest(&host, true).unwrap();
+            assert_eq!(known.sha256, sum(&b"one"[..size]), "what is copied is as long");
+            assert!(!known.settled);
+        }
+        let host = on_host(&file, Stamp::of(&fs::metadata(&file).unwrap()));
+        fs::write(&file, "one").unwrap();
+        let error = digests.digest(&host, true).unwrap_err();
+        assert_eq!(checked::changed_file(&error), Some(&*file), "it shrank");
     }
 
     #[test]
@@ -291,9 +318,9 @@ mod tests {
         let file = dir.path().join("file");
         fs::write(&file, "one").unwrap();
         let digests = FileDigests::load(&dir.path().join("digests"));
-        let fresh = Stamp { ctime: (now(), 0), ..stamp(1) };
-        let first = digests.digest(&file, &fresh, true, snapshot::open).unwrap();
+        let fresh = on_host(&file, Stamp { ctime: (now(), 0), ..stamp(1) });
+        let first = digests.digest(&fresh, true).unwrap();
         fs::write(&file, "two").unwrap();
-        assert_ne!(digests.digest(&file, &fresh, true, snapshot::open).unwrap(), first);
+        assert_ne!(digests.digest(&fresh, true).unwrap(), first);
     }
 }

@@ -3,15 +3,18 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use plim_oci::Hasher;
+use rustix::io::Errno;
 
 use super::content::OnHost;
 use crate::snapshot::{KnownContent, Stamp, fill};
 
 /// A file that is read as what it was, or not to its end.
-pub(super) struct Checked {
+pub(super) struct Checked<'a> {
     file: File,
+    path: &'a Path,
     stamp: Stamp,
     left: u64,
     /// Where times do not tell.
@@ -19,13 +22,13 @@ pub(super) struct Checked {
     sha256: [u8; 32],
 }
 
-impl Checked {
-    pub(super) fn open(host: &OnHost, known: KnownContent) -> io::Result<Self> {
-        let file = (host.open)(&host.path)?;
+impl<'a> Checked<'a> {
+    pub(super) fn open(host: &'a OnHost, known: KnownContent) -> io::Result<Self> {
+        let file = open(host)?;
         // its times may have changed and its content not; on some file systems they are not even the same for both ways to ask
         let told_by_times = known.settled && is_same(&file, &host.stamp)?;
         let hasher = (!told_by_times).then(Hasher::new);
-        Ok(Self { file, stamp: host.stamp, left: host.stamp.size, hasher, sha256: known.sha256 })
+        Ok(Self { file, path: &host.path, stamp: host.stamp, left: host.stamp.size, hasher, sha256: known.sha256 })
     }
 
     /// Reads what is not read yet, if that is what tells, and compares.
@@ -42,11 +45,11 @@ impl Checked {
             Some(hasher) => hasher.finish_raw() == self.sha256,
             None => is_same(&self.file, &self.stamp)?,
         };
-        if same { Ok(()) } else { Err(changed()) }
+        if same { Ok(()) } else { Err(changed(self.path)) }
     }
 }
 
-impl Read for Checked {
+impl Read for Checked<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // a file that grew is read as far as it went: whoever asks for more is told that it ends there
         let wanted = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
@@ -55,7 +58,7 @@ impl Read for Checked {
         }
         let count = self.file.read(&mut buffer[..wanted])?;
         if count == 0 {
-            return Err(changed());
+            return Err(changed(self.path));
         }
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..count]);
@@ -70,7 +73,7 @@ impl Read for Checked {
 
 /// Reads a small file. Its times are asked for once only: if they are at the end what they were, they were so all the time.
 pub(super) fn read(host: &OnHost) -> io::Result<Vec<u8>> {
-    let mut file = (host.open)(&host.path)?;
+    let mut file = open(host)?;
     let mut bytes = vec![0; usize::try_from(host.stamp.size).map_err(io::Error::other)?];
     let count = fill(&mut file, &mut bytes)?;
     bytes.truncate(count);
@@ -80,7 +83,7 @@ pub(super) fn read(host: &OnHost) -> io::Result<Vec<u8>> {
         hasher.update(&bytes);
         hasher.finish_raw() == known.sha256
     };
-    if same { Ok(bytes) } else { Err(changed()) }
+    if same { Ok(bytes) } else { Err(changed(&host.path)) }
 }
 
 /// Says whether a file has the size and the times that it had.
@@ -89,18 +92,29 @@ pub(super) fn is_same(file: &File, stamp: &Stamp) -> io::Result<bool> {
     Ok((now.inode, now.size, now.mtime, now.ctime) == (stamp.inode, stamp.size, stamp.mtime, stamp.ctime))
 }
 
-/// The file is not what it was.
-#[derive(Debug, thiserror::Error)]
-#[error("it changed while the build read it")]
-struct Changed;
-
-pub(super) fn changed() -> io::Error {
-    io::Error::other(Changed)
+/// Opens a file. One that somebody else may change and that is gone, or a link by now, is not what it was.
+pub(super) fn open(host: &OnHost) -> io::Result<File> {
+    (host.open)(&host.path).map_err(|error| {
+        let gone = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(Errno::raw_os_error);
+        if host.foreign && error.raw_os_error().is_some_and(|code| gone.contains(&code)) {
+            return changed(&host.path);
+        }
+        error
+    })
 }
 
-/// Says whether an error means that a file is not what it was when it was looked at.
-pub(crate) fn is_changed(error: &io::Error) -> bool {
-    error.get_ref().and_then(|inner| inner.downcast_ref::<Changed>()).is_some()
+/// The file is not what it was.
+#[derive(Debug, thiserror::Error)]
+#[error("{} changed while the build read it", .0.display())]
+struct Changed(PathBuf);
+
+pub(super) fn changed(path: &Path) -> io::Error {
+    io::Error::other(Changed(path.to_owned()))
+}
+
+/// Returns the file that is not what it was when it was looked at, if that is what an error is about.
+pub(crate) fn changed_file(error: &io::Error) -> Option<&Path> {
+    error.get_ref()?.downcast_ref::<Changed>().map(|changed| changed.0.as_path())
 }
 
 #[cfg(test)]
@@ -158,9 +172,11 @@ mod tests {
             fs::write(&path, "content").unwrap();
             let looked_at = looked_at(&path, settled);
             for other in ["Content", "conten", "c"] {
+                // the clock of a file system may go in steps of ten milliseconds
+                std::thread::sleep(std::time::Duration::from_millis(20));
                 fs::write(&path, other).unwrap();
                 for bytes in read(&looked_at) {
-                    assert!(is_changed(&bytes.unwrap_err()), "{other}, {settled}");
+                    assert_eq!(changed_file(&bytes.unwrap_err()), Some(&*path), "{other}, {settled}");
                 }
             }
             fs::write(&path, "content and more").unwrap();
@@ -169,7 +185,7 @@ mod tests {
             }
             fs::remove_file(&path).unwrap();
             for bytes in read(&looked_at) {
-                assert_eq!(bytes.unwrap_err().kind(), io::ErrorKind::NotFound);
+                assert_eq!(changed_file(&bytes.unwrap_err()), Some(&*path), "{settled}");
             }
         }
     }
@@ -199,7 +215,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(20));
             fs::write(&path, "CONTENT").unwrap();
             let error = file.read_to_end(&mut Vec::new()).unwrap_err();
-            assert!(is_changed(&error), "{error}");
+            assert_eq!(changed_file(&error), Some(&*path), "{error}");
         }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) type Opener = fn(&Path) -> io::Result<File>;
 /// The bytes of a file.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
-    /// None: no regular file, or an empty one.
+    /// None: no regular file.
     None,
     /// A file on disk.
     Host(Box<OnHost>),
@@ -67,13 +67,13 @@ impl Content {
     }
 
     /// Opens the content for reading from its start. A file that is no longer what it was when it was looked at is an
-    /// error, see [`is_changed`](super::is_changed): at the latest when the last of its bytes is read.
+    /// error, see [`changed_file`](super::checked::changed_file): at the latest when the last of its bytes is read.
     pub(crate) fn open(&self) -> io::Result<Box<dyn Read + Send + '_>> {
         Ok(match self {
             Self::None => Box::new(io::empty()),
             Self::Host(host) => match (host.foreign, host.known) {
                 (true, Some(known)) => Box::new(Checked::open(host, known)?),
-                _ => Box::new((host.open)(&host.path)?),
+                _ => Box::new(checked::open(host)?),
             },
             Self::Bytes(bytes) => Box::new(Cursor::new(&**bytes)),
             Self::Slice { file, offset, size } => {
@@ -109,7 +109,7 @@ impl Content {
             Self::Host(host) if !young(host) => host,
             other => return use_it(Bytes::Reader(&mut *other.open()?)),
         };
-        let file = (host.open)(&host.path)?;
+        let file = checked::open(host)?;
         if !host.foreign || host.known.is_none() {
             return use_it(Bytes::File(file));
         }
@@ -118,7 +118,7 @@ impl Content {
         }
         let same = file.try_clone()?;
         let done = use_it(Bytes::File(file))?;
-        if checked::is_same(&same, &host.stamp)? { Ok(done) } else { Err(checked::changed()) }
+        if checked::is_same(&same, &host.stamp)? { Ok(done) } else { Err(checked::changed(&host.path)) }
     }
 }
 

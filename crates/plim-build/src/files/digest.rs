@@ -24,7 +24,7 @@ impl Selection {
             })
             .collect();
         files.par_iter_mut().with_min_len(64).try_for_each(|(host, plain)| {
-            let known = digests.digest(&host.path, &host.stamp, *plain, host.open);
+            let known = digests.digest(host, *plain);
             host.known = Some(known.map_err(|error| FilesError::io("read", &host.path, error))?);
             Ok::<(), FilesError>(())
         })?;
@@ -63,7 +63,9 @@ impl Selection {
             for entry in chosen.entries() {
                 let mut key = Key::default();
                 key.entry(entry, 0);
-                key.content(&entry.content);
+                if let Content::Host(_) | Content::Bytes(_) = entry.content {
+                    key.content(&entry.content);
+                }
                 let raw = key.finish_raw();
                 let print = raw.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
                 let path = tree::join(base.as_bstr(), entry.head.path.as_bstr());

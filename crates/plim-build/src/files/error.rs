@@ -73,9 +73,9 @@ pub enum FilesError {
         source: io::Error,
     },
     /// A file that was written to between the look that its step's key comes from and the copy.
-    #[error("the source of {path} changed while the build read it")]
+    #[error("{path} changed while the build read it")]
     Changed {
-        /// The path inside the image.
+        /// The file, on the machine.
         path: String,
     },
     /// The user stopped the work.
@@ -128,7 +128,7 @@ impl FilesError {
     }
 
     pub(crate) fn io(action: &'static str, path: impl AsRef<Path>, source: io::Error) -> Self {
-        Self::Io { action, path: path.as_ref().display().to_string(), source }
+        Self::at(action, path.as_ref().display().to_string(), source)
     }
 
     /// For use in `map_err` on paths inside a tree.
@@ -136,9 +136,12 @@ impl FilesError {
         move |source| Self::at(action, format!("/{path}"), source)
     }
 
-    /// Returns an error about a path inside the image, which begins with a slash.
+    /// Returns an error about a path inside the image, which begins with a slash, or on the machine.
     pub(crate) fn at(action: &'static str, path: String, source: io::Error) -> Self {
-        if super::checked::is_changed(&source) { Self::Changed { path } } else { Self::Io { action, path, source } }
+        match super::checked::changed_file(&source) {
+            Some(file) => Self::Changed { path: file.display().to_string() },
+            None => Self::Io { action, path, source },
+        }
     }
 }
 

@@ -64,7 +64,7 @@ fn write_entries(laid: &[Laid], dest: &View, sink: &mut LayerSink<'_>) -> Result
     let shared = names_per_file(laid);
     // while some entries are written, the files of the next ones are read
     let mut batches = items.chunks(BATCH).peekable();
-    let mut contents = batches.peek().map(|batch| read_small(batch)).unwrap_or_default();
+    let mut contents = batches.peek().map(|batch| read_small(batch, &shared)).unwrap_or_default();
     while let Some(batch) = batches.next() {
         let next = batches.peek().copied().unwrap_or_default();
         let mut write = || {
@@ -73,7 +73,7 @@ fn write_entries(laid: &[Laid], dest: &View, sink: &mut LayerSink<'_>) -> Result
                 Item::Entry(entry) => write_entry(entry, content, &mut first, &shared, sink),
             })
         };
-        let (written, read) = rayon::join(&mut write, || read_small(next));
+        let (written, read) = rayon::join(&mut write, || read_small(next, &shared));
         written?;
         contents = read;
     }
@@ -81,10 +81,11 @@ fn write_entries(laid: &[Laid], dest: &View, sink: &mut LayerSink<'_>) -> Result
 }
 
 /// Reads the small files of a batch; those that are read while they are written are `None`.
-fn read_small(batch: &[(TreePath, Item<'_>)]) -> Vec<Option<io::Result<Vec<u8>>>> {
+fn read_small(batch: &[(TreePath, Item<'_>)], shared: &HashMap<Inode, usize>) -> Vec<Option<io::Result<Vec<u8>>>> {
+    let alone = |inode: &Inode| shared.get(inode).is_none_or(|names| *names == 1);
     let read = |(_, item): &(TreePath, Item<'_>)| match item {
         // of several names of a file the first is written with its content
-        Item::Entry(entry) if (1..=SMALL).contains(&entry.head.size) && entry.inode.is_none() => {
+        Item::Entry(entry) if (1..=SMALL).contains(&entry.head.size) && entry.inode.as_ref().is_none_or(alone) => {
             entry.content.read_ahead()
         }
         _ => None,

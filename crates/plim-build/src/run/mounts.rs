@@ -1,7 +1,7 @@
 //! The mounts of a RUN.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bstr::{BStr, BString, ByteSlice as _};
 use plim_dockerfile::Run;
@@ -63,6 +63,8 @@ pub(super) struct Prepared {
 }
 
 struct Planned {
+    /// What the files of a context held when the key was made.
+    content: OnceLock<Digest>,
     mount: RunMount,
     /// Absolute; empty for a secret that is only a variable.
     target: String,
@@ -163,8 +165,9 @@ impl Mounts {
             let name = format!("the mount on {}", planned.target);
             match &planned.source {
                 PlannedSource::Context { named, path } => {
-                    let digest = content_of(&copy::context(shared, *named), path, true, shared);
-                    digests.push((name, digest.map_err(&self.failed)?));
+                    let digest =
+                        content_of(&copy::context(shared, *named), path, true, shared).map_err(&self.failed)?;
+                    digests.push((name, planned.content.get_or_init(|| digest).clone()));
                 }
                 PlannedSource::Stack { stack, path } if look => {
                     let view = stack.view(shared)?;
@@ -245,7 +248,8 @@ impl Mounts {
                 MountSource::Moved { path, back: true }
             }
             PlannedSource::Context { named, path } => {
-                let path = materialise(&copy::context(shared, *named), path, shared, &self.failed)?;
+                let expected = planned.content.get();
+                let path = materialise(&copy::context(shared, *named), path, expected, shared, &self.failed)?;
                 if mount.read_only {
                     MountSource::Bind { path, read_only: true }
                 } else {
@@ -368,7 +372,7 @@ fn plan(
             (target, PlannedSource::Ssh(agent))
         }
     };
-    Ok(Some(Planned { mount, target, source }))
+    Ok(Some(Planned { content: OnceLock::new(), mount, target, source }))
 }
 
 fn content_of(source: &Source<'_>, path: &str, from_context: bool, shared: &Shared<'_>) -> Result<Digest, FilesError> {
@@ -377,15 +381,21 @@ fn content_of(source: &Source<'_>, path: &str, from_context: bool, shared: &Shar
 
 /// Returns a directory or file with what is at a path of a context, as steps may see it: without what is
 /// ignored, with root as the owner. It is kept among the snapshots under the digest of its content.
+///
+/// It is an error if it is not what was `expected`.
 fn materialise(
     source: &Source<'_>,
     path: &str,
+    expected: Option<&Digest>,
     shared: &Shared<'_>,
     failed: &dyn Fn(FilesError) -> BuildError,
 ) -> Result<PathBuf, BuildError> {
     let op = copy::single(path, true);
     let mut selection = files::select(source, &op).map_err(failed)?;
     let digest = selection.digest(&shared.digests).map_err(failed)?;
+    if expected.is_some_and(|expected| *expected != digest) {
+        return Err(failed(FilesError::Changed { path: format!("{path} in the build context") }));
+    }
     let mut key = Op::new("mounted-context");
     key.field("path", path).field("content", digest.as_str());
     let key = key.finish();

@@ -281,10 +281,11 @@ impl Building<'_> {
     /// Returns what answers a key and what there is of it, if there is anything and the cache may be used.
     fn known(&self, key: &Digest) -> Option<(Answer, Form)> {
         let shared = self.shared;
-        if shared.nonce_of(self.stage).is_some() {
-            return None;
-        }
-        let answer = shared.cache.get(key)?;
+        let answer = match shared.nonce_of(self.stage) {
+            // an earlier attempt of this build may have done it
+            Some(nonce) => uncached(key, nonce).into(),
+            None => shared.cache.get(key)?,
+        };
         if shared.snapshots.get(&answer.snapshot).is_some() {
             return Some((answer, Form::Files));
         }
@@ -328,11 +329,7 @@ impl Building<'_> {
         let failed = |source| BuildError::layers(format!("keep the result of {}", work.title), source);
         let snapshot = match self.shared.nonce_of(self.stage) {
             None => key.clone(),
-            Some(nonce) => {
-                let mut op = Op::new("uncached");
-                op.field("key", key.as_str()).field("nonce", nonce.as_str());
-                op.finish()
-            }
+            Some(nonce) => uncached(key, nonce),
         };
         if let Some(write) = work.write.as_mut().filter(|_| self.is_last(work.number)) {
             let layer = write()?;
@@ -356,6 +353,13 @@ enum Form {
     Files,
     /// Only the layer that was written for it.
     Layer,
+}
+
+/// Names the result of a step for one build alone.
+fn uncached(key: &Digest, nonce: &Digest) -> Digest {
+    let mut op = Op::new("uncached");
+    op.field("key", key.as_str()).field("nonce", nonce.as_str());
+    op.finish()
 }
 
 /// Returns the key of a definition; no key of content is equal to it.

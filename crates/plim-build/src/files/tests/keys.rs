@@ -152,13 +152,24 @@ fn what_changed_after_the_key_was_taken_is_not_copied() {
     if !root() {
         return;
     }
-    let tar = |name: &str| {
+    // longer than what is read of it at once, and with something behind its end
+    let tar = |name: &str, behind: &str| {
         let mut writer = plim_oci::tar::TarWriter::new(Vec::new());
-        writer.entry(&EntryHead::new(name, EntryKind::File, 0o644), &mut std::io::empty()).unwrap();
-        String::from_utf8(writer.finish().unwrap()).unwrap()
+        for number in 0..400 {
+            let head = EntryHead::new(format!("{name}-{number}"), EntryKind::File, 0o644);
+            writer.entry(&head, &mut std::io::empty()).unwrap();
+        }
+        [writer.finish().unwrap(), behind.as_bytes().to_vec()].concat()
     };
-    for (op, was, is) in [(op(&["a", "/"]), "one".to_owned(), "two".to_owned()), (add(&["a", "/"]), tar("x"), tar("y"))]
-    {
+    let no_tar = [&tar("x", "")[..1024], &vec![b'?'; 300_000]].concat();
+    let long = "behind".repeat(30_000);
+    for (op, was, is) in [
+        (op(&["a", "/"]), b"one".to_vec(), b"two".to_vec()),
+        (add(&["a", "/"]), tar("x", ""), tar("y", "")),
+        (add(&["a", "/"]), tar("x", &long), tar("x", &long.to_uppercase())),
+        (add(&["a", "/"]), tar("x", ""), no_tar),
+        (add(&["a", "/"]), tar("x", ""), b"none".to_vec()),
+    ] {
         // long ago, and just now
         for settled in [true, false] {
             let bench = Bench::new(&["b=2"], &[]);

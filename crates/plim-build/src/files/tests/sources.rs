@@ -221,6 +221,5 @@ fn a_directory_that_became_a_link_is_not_read() {
     std::fs::rename(root.join("d"), root.join("gone")).unwrap();
     std::os::unix::fs::symlink(outside.path(), root.join("d")).unwrap();
     let error = selection.digest(&FileDigests::default()).unwrap_err();
-    let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains("symbolic links"), "{source}");
+    assert!(matches!(error, FilesError::Changed { .. }), "{error:?}");
 }
