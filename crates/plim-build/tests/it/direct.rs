@@ -1,10 +1,12 @@
 //! Layers that are written straight from what is copied, without a directory of files.
 
 use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use plim_build::Built;
 use plim_build::snapshot::Ownership;
-use plim_oci::{Compression, Digest, Silent};
+use plim_oci::{Compression, Digest, Events, Silent, TaskId};
 
 use crate::Test;
 use crate::workbench::{Workbench, can_run};
@@ -18,6 +20,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("another_compression_is_made_of_the_layer", another_compression_is_made_of_the_layer),
     ("a_layer_that_is_lost_is_written_again", a_layer_that_is_lost_is_written_again),
     ("an_edit_takes_over_what_is_the_same", an_edit_takes_over_what_is_the_same),
+    ("a_mount_shows_what_the_key_was_made_of", a_mount_shows_what_the_key_was_made_of),
 ];
 
 fn machine() -> Workbench {
@@ -163,4 +166,38 @@ fn an_edit_takes_over_what_is_the_same() {
     fs::remove_dir_all(bench.state().store.root().join("blobs")).unwrap();
     bench.state().forget_lost(&[]).unwrap();
     assert!(tables().is_empty());
+}
+
+/// Writes to a file when the first step begins.
+struct WritesOnce(PathBuf, AtomicBool);
+
+impl Events for WritesOnce {
+    fn start(&self, _title: &str, _total: Option<u64>) -> TaskId {
+        if !self.1.swap(true, Ordering::Relaxed) {
+            fs::write(&self.0, "new").unwrap();
+        }
+        TaskId(0)
+    }
+    fn advance(&self, _task: TaskId, _bytes: u64) {}
+    fn output(&self, _task: TaskId, _line: &str) {}
+    fn finish(&self, _task: TaskId, _detail: &str, _failed: bool) {}
+    fn note(&self, _text: &str) {}
+    fn warn(&self, _text: &str) {}
+}
+
+fn a_mount_shows_what_the_key_was_made_of() {
+    if !can_run() {
+        return;
+    }
+    let bench = Workbench::new();
+    bench.file("in/a", "old");
+    let dockerfile = "FROM busybox\nRUN --mount=type=bind,source=in,target=/in cat /in/a > /out\n";
+    let events = WritesOnce(bench.context().join("in/a"), AtomicBool::new(false));
+    let built = bench.run_with(&bench.request(dockerfile), &events).unwrap();
+    let out = |built: &Built| bench.layer(&built.image, 1).into_iter().find(|(head, _)| head.path == "out").unwrap().1;
+    assert_eq!(out(&built), b"new");
+    // the old content is another step
+    bench.file("in/a", "old");
+    let other = bench.build(dockerfile);
+    assert_eq!((out(&other).as_slice(), cached(&other)), (&b"old"[..], vec![false]));
 }
