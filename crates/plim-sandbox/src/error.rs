@@ -167,7 +167,8 @@ impl SandboxError {
             }
             Self::Program { fault: ProgramFault::NotExecutable, .. } => "make it executable: chmod +x",
             Self::Program { fault: ProgramFault::WrongFormat, .. } => {
-                "a script starts with #! and its interpreter; a program must be built for this machine's architecture"
+                "a script starts with #! and its interpreter; a program must be built for this machine's architecture, or for \
+                 one for which the kernel knows an emulator (binfmt_misc; Debian: qemu-user-static)"
             }
             Self::UnknownUser { .. } => "create the user in an earlier step, or give a number",
             Self::UnknownGroup { .. } => "create the group in an earlier step, or give a number",

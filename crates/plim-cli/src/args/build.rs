@@ -86,7 +86,8 @@ pub(crate) struct Build {
     /// Build nothing: check the Dockerfile as `plim lint` does.
     #[arg(long)]
     pub(crate) check: bool,
-    /// Platforms of the image, with commas; only that of this machine can execute RUN. Several make an index.
+    /// Platforms of the image, with commas; RUN steps of others than this machine's need an emulator (binfmt_misc). Several make an
+    /// index.
     #[arg(long, value_name = "OS/ARCH", value_delimiter = ',', env = "PLIM_PLATFORM")]
     pub(crate) platform: Vec<String>,
     /// Write the result, besides to the store; may be repeated: FOLDER for its files, type=local|tar|oci|docker,dest=PLACE
