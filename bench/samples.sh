@@ -10,7 +10,7 @@
 #
 # Needs root and ../shared (or $SHARED) with the fixtures' bases made (make-bases.sh, prep-apps.sh). Docker ($DOCKER is the folder of
 # peers/dockerd.sh, which is started) and Podman, where they are. What is absent is left out, and said. $PLIM is plim's release build.
-# A port of this machine, 8080, has to be free: that of the applications.
+# A port of this machine, 8080, has to be free: that of the applications. Ends with 1 where something failed, or nothing was there to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=$(realpath "${SHARED:-../shared}")
@@ -275,18 +275,22 @@ D
 mkdir -p "$work/empty"
 cd "$work"
 [ $# -gt 0 ] || set -- digest go python java node rust
-if [ "$1" = digest ]; then
-    shift
+apps=() tried=0
+for what; do [ "$what" = digest ] || apps+=("$what"); done
+if [ ${#apps[@]} -lt $# ]; then
     echo 'one digest, however it is built'
     strict
-    [ $# -gt 0 ] || exit $((bad > 0))
+    tried=1
+    [ ${#apps[@]} -gt 0 ] || exit $((bad > 0))
 fi
 printf '\n%-15s %12s %12s %12s %7s %11s %7s\n' '' root user chroot docker 'push, pull' podman
 printf '%-15s %7s %4s %7s %4s %7s %4s %7s %5s %5s %7s  %s\n' '' s runs s runs s runs runs pull runs runs 'same layers'
-for app; do
+for app in "${apps[@]}"; do
     [ -d "$prepared/ctx/$app" ] || { echo "$app: not prepared (prep-apps.sh), left out"; continue; }
     for variant in before after; do sample "$app" $variant; done
+    tried=1
     rm -rf "$work/ctx/$app"
 done
 [ ! -s "$work/failures" ] || { echo; cat "$work/failures"; }
+[ $tried = 1 ] || { echo 'nothing was there to do' >&2; exit 1; }
 [ "$bad" = 0 ]
