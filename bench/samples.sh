@@ -4,13 +4,13 @@
 #
 #   build   as root, as an ordinary user (ranges of /etc/subuid) and with --isolation chroot, bases from a mirror of docker.io and gcr.io
 #   run     each of the three in `plim run`, root's also in Docker and Podman: GET /healthz answers 200
-#   push    to a registry, from where Docker pulls it
+#   push    to a registry, from where Docker pulls it: that image, by its digest
 #   digest  a Dockerfile whose steps are deterministic: twice, as root and as a user, with namespaces and a chroot, on one core and
 #           two. Of the samples, whose compilers and package managers note times, the layers that are the same are counted
 #
 # Needs root and ../shared (or $SHARED) with the fixtures' bases made (make-bases.sh, prep-apps.sh). Docker ($DOCKER is the folder of
 # peers/dockerd.sh, which is started) and Podman, where they are. What is absent is left out, and said. $PLIM is plim's release build.
-# A port of this machine, 8080, has to be free: that of the applications.
+# A port of this machine, 8080, has to be free: that of the applications. Ends with 1 where something failed, or nothing was there to do.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=$(realpath "${SHARED:-../shared}")
@@ -120,6 +120,17 @@ in_docker() { # image that is loaded or pulled
     docker rm -f plim-sample >/dev/null
     return $code
 }
+# of the store, and nothing runs where that fails: plim and Docker would get the image of an earlier time from the mirror
+loaded_in_docker() { # image of root's store
+    plim_as root -qq save "store:$1" "$work/docker.tar" && docker load -q -i "$work/docker.tar" && in_docker "$1"
+}
+# what is pulled is what was built, not what an earlier push left under the name. Some ways of storing images keep no digest
+pulled_by_docker() { # image, digest
+    local digests
+    docker pull -q "$1" || return 1
+    digests=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$1") || return 1
+    [ -z "$digests" ] || grep -qxF "${1%:*}@$2" <<<"$digests" || { echo "$2 was built, Docker pulled $digests" >&2; return 1; }
+}
 in_podman() {
     wait_for_port || return 1
     pod run -d --name plim-sample --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 --network=host --read-only "$1" >"$work/run.log" 2>&1 || return 1
@@ -127,6 +138,12 @@ in_podman() {
     healthy || { code=1; pod logs plim-sample >"$work/run.log" 2>&1; }
     pod rm -f plim-sample >/dev/null 2>&1
     return $code
+}
+loaded_in_podman() { # image of root's store
+    local loaded
+    plim_as root -qq save "store:$1" "$work/docker.tar" || return 1
+    loaded=$(pod load -q -i "$work/docker.tar" | sed -n 's/^Loaded image[^:]*: //p')
+    [ -n "$loaded" ] && in_podman "$loaded"
 }
 # storage of its own, and nothing of the fixtures' settings for buildah; where crun is the default and refuses the machine's cgroups, runc may not
 runc=$(command -v runc || true)
@@ -137,7 +154,7 @@ pod() {
 tell() { # command...: yes, or NO and why
     if "$@" >/dev/null 2>"$work/tell"; then printf 'yes'; else
         printf 'NO'
-        { echo "FAILED: $*"; tail -n 4 "$work/tell" "$work/run.log" 2>/dev/null; } >>"$work/failures"
+        { echo "FAILED: $*"; tail -n 4 "$work/tell" "$work/run.log" 2>/dev/null || true; } >>"$work/failures"
     fi
 }
 layers_of() { # who, image
@@ -145,7 +162,7 @@ layers_of() { # who, image
 }
 
 sample() { # app, variant
-    local app=$1 variant=$2 context=$work/ctx/$1 who seconds began results=() name=proof/$1-$2:1 digests=() same more=() loaded base
+    local app=$1 variant=$2 context=$work/ctx/$1 who seconds began results=() name=proof/$1-$2:1 digests=() same more=() base pull
     if [ ! -d "$context" ]; then
         mkdir -p "$work/ctx"
         cp -a "$prepared/ctx/$app" "$context"
@@ -171,21 +188,23 @@ sample() { # app, variant
         [ $who = chroot ] || more=()
     done
     if [ -n "$docker" ]; then
-        plim_as root -qq save "$name" "$work/docker.tar" >/dev/null && docker load -q -i "$work/docker.tar" >/dev/null
-        results+=("$(tell in_docker "$name")")
+        results+=("$(tell loaded_in_docker "$name")")
         docker rmi -f "$name" >/dev/null 2>&1 || true
         # everything is answered by the build of before, and goes out; Docker gets it by its own hand
-        plim_as root -qq build -t "$REG/$name" --push "${more[@]}" -f "$context/Dockerfile.$variant" "$context" >/dev/null 2>"$work/log" ||
-            tail -n 3 "$work/log" >>"$work/failures"
-        results+=("$(tell docker pull -q "$REG/$name")" "$(tell in_docker "$REG/$name")")
+        if plim_as root -qq build -t "$REG/$name" --push "${more[@]}" -f "$context/Dockerfile.$variant" "$context" >/dev/null 2>"$work/log"; then
+            pull=$(tell pulled_by_docker "$REG/$name" "${digests[0]}")
+            results+=("$pull" "$(if [ "$pull" = yes ]; then tell in_docker "$REG/$name"; else echo -; fi)")
+        else
+            # the registry may have the image of an earlier time, so that nothing is pulled
+            { echo "FAILED: the push of $name"; tail -n 3 "$work/log"; } >>"$work/failures"
+            results+=(NO NO)
+        fi
         docker rmi -f "$REG/$name" >/dev/null 2>&1 || true
     else
         results+=(- - -)
     fi
     if [ -n "$podman" ]; then
-        plim_as root -qq save "$name" "$work/docker.tar" >/dev/null
-        loaded=$(pod load -q -i "$work/docker.tar" 2>"$work/run.log" | sed -n 's/^Loaded image[^:]*: //p')
-        results+=("$(tell in_podman "${loaded:-nothing}")")
+        results+=("$(tell loaded_in_podman "$name")")
         pod rmi -af >/dev/null 2>&1 || true
     else
         results+=(-)
@@ -256,18 +275,22 @@ D
 mkdir -p "$work/empty"
 cd "$work"
 [ $# -gt 0 ] || set -- digest go python java node rust
-if [ "$1" = digest ]; then
-    shift
+apps=() tried=0
+for what; do [ "$what" = digest ] || apps+=("$what"); done
+if [ ${#apps[@]} -lt $# ]; then
     echo 'one digest, however it is built'
     strict
-    [ $# -gt 0 ] || exit $((bad > 0))
+    tried=1
+    [ ${#apps[@]} -gt 0 ] || exit $((bad > 0))
 fi
 printf '\n%-15s %12s %12s %12s %7s %11s %7s\n' '' root user chroot docker 'push, pull' podman
 printf '%-15s %7s %4s %7s %4s %7s %4s %7s %5s %5s %7s  %s\n' '' s runs s runs s runs runs pull runs runs 'same layers'
-for app; do
+for app in "${apps[@]}"; do
     [ -d "$prepared/ctx/$app" ] || { echo "$app: not prepared (prep-apps.sh), left out"; continue; }
     for variant in before after; do sample "$app" $variant; done
+    tried=1
     rm -rf "$work/ctx/$app"
 done
 [ ! -s "$work/failures" ] || { echo; cat "$work/failures"; }
+[ $tried = 1 ] || { echo 'nothing was there to do' >&2; exit 1; }
 [ "$bad" = 0 ]

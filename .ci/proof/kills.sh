@@ -108,6 +108,8 @@ kills() {
         printf '   %3d  %-8s %-7s at %5d of %5d ms%s, %2d things begun; the next build %s: %s\n' "$round" "$kind" "$how" "$moment" "${lasts[$kind]}" \
             "$([ "$group" = 0 ] || echo ', with its group')" "$left" "$kept" "$(cut -c1-19 "$work/digest")"
     done
+    # builds that ended before their moment show nothing of killed ones
+    [ $((killed * 2)) -ge "$rounds" ] || wrong "only $killed of $rounds builds were killed before their end: too little was tried"
     build "${all[@]}" >/dev/null 2>"$work/log" || wrong "the last build: $(tail -n 5 "$work/log")"
     begun "$work/out" >"$work/begun"
     [ ! -s "$work/begun" ] || wrong "left after all: $(head -n 3 "$work/begun" | tr '\n' ' ')"

@@ -1,6 +1,18 @@
 # Part of .ci/sealed: what a RUN step is and is not able to do. Compared with what BuildKit's steps have.
 # shellcheck shell=bash disable=SC2154,SC2317
 
+# names that would set the title of a terminal, clear it or hide what follows: an error shows them, and is clean (build sees to that)
+a_terminal_is_told_nothing() {
+    local line
+    for line in $'RUN : \e]0;x\a; false' $'RUN echo "\e]0;x\a" "\e[2J"; false' $'COPY \e]0;x\a /' \
+        $'RUN : "]0;x \xc2\x9b2J"; false' $'COPY --from=\e]0;x\a a /' $'WORKDIR\e]0;x\a /'; do
+        ! build empty < <(printf 'FROM sealed/base:1\n%s\n' "$line") || wrong "this does not fail: $(cat -v <<<"$line")"
+        holds 'plim says this in no colour, so nothing was looked for' grep -q $'\e\[[0-9;]*merror' "$work/colored"
+        holds "no error for $(cat -v <<<"$line")" grep -q '^error' "$work/log"
+        holds "the error does not show $(cat -v <<<"$line")" grep -qF ']0;x' "$work/log"
+    done
+}
+
 the_status_of_a_step() {
     built empty <<'D' || return 0
 FROM sealed/base:1
