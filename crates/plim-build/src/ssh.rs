@@ -135,4 +135,3 @@ pub fn fuzz(file: &[u8], mut conversation: &[u8]) {
         assert_eq!(received.ok().flatten(), Some(answer), "what is sent arrives");
     }
 }
-

@@ -32,12 +32,13 @@ pub(super) enum NoNetwork {
 const NO_WAY_OUT: &[&str] = &[
     "temporary failure in name resolution",
     "temporary failure resolving",
-    "could not resolve",
+    "could not resolve host",
+    "could not resolve proxy",
     "couldn't resolve host",
     "name or service not known",
     "network is unreachable",
     "network unreachable",
-    "bad address",
+    "bad address '",
     "eai_again",
     "enetunreach",
     "enotfound",
@@ -49,6 +50,9 @@ const NO_WAY_OUT: &[&str] = &[
     "unable to resolve host",
     "connect: connection refused",
 ];
+
+/// What apt says of the name of a server. Bundlers and package managers say the same of a package or a file.
+const APT_RESOLVES_NOT: &str = "could not resolve '";
 
 /// What OpenSSL, GnuTLS, Go, Node.js, Java and rustls say of a certificate that nobody they trust has signed.
 const UNTRUSTED: &[&str] = &[
@@ -94,10 +98,11 @@ pub(super) fn hint(symptoms: &Symptoms<'_>) -> Option<String> {
     if says(UNTRUSTED) {
         return Some(untrusted(symptoms.ca_bundle));
     }
-    if says(NO_WAY_OUT) {
+    let apt_found_no_way = symptoms.output.iter().any(|line| apt_resolves_not(line));
+    if apt_found_no_way || says(NO_WAY_OUT) {
         match symptoms.without_network {
             Some(cause) => return Some(no_network(cause)),
-            None if says(&NO_WAY_OUT[..NO_WAY_OUT.len() - 1]) => {
+            None if apt_found_no_way || says(&NO_WAY_OUT[..NO_WAY_OUT.len() - 1]) => {
                 return Some(
                     "the step has this machine's network, and a name could not be looked up or reached: does it work outside of the \
                      build? HTTP_PROXY and its relatives are passed on when they are set"
@@ -132,6 +137,13 @@ pub(super) fn hint(symptoms: &Symptoms<'_>) -> Option<String> {
         ));
     }
     None
+}
+
+/// Says whether apt complains in this line that it could not look up the name of a server.
+fn apt_resolves_not(line: &str) -> bool {
+    let of_apt = ["E:", "W:", "Err:"].iter().any(|start| line.trim_start().starts_with(start));
+    let line = line.to_ascii_lowercase();
+    line.contains(APT_RESOLVES_NOT) && (of_apt || line.contains("failed to fetch"))
 }
 
 fn not_found(output: &[String]) -> String {
@@ -221,6 +233,30 @@ mod tests {
         assert!(hints[3].contains("this machine's network"));
         hints.dedup();
         assert_eq!(hints.len(), 4);
+    }
+
+    #[test]
+    fn what_finds_no_server_is_told_from_what_finds_no_package() {
+        let hint = |line: &str| of(1, &[line], |symptoms| symptoms.without_network = Some(NoNetwork::Flag));
+        for line in [
+            "curl: (5) Could not resolve proxy: proxy.example.org",
+            "wget: bad address 'example.org'",
+            "E: Failed to fetch http://deb.example.org/x.deb  Could not resolve 'deb.example.org'",
+            "W: Could not resolve 'deb.example.org'",
+            "Err:1 http://deb.example.org stable InRelease Could not resolve 'deb.example.org'",
+        ] {
+            assert!(hint(line).contains("--network=none"), "{line}");
+        }
+        for line in [
+            "npm error ERESOLVE could not resolve",
+            "\u{2718} [ERROR] Could not resolve \"react\"",
+            "[ERROR] Could not resolve dependencies for project com.example:app:jar:1.0",
+            "Could not resolve './x' from src/index.js",
+            "Segmentation fault: bad address of a buffer",
+        ] {
+            assert_eq!(hint(line), "", "{line}");
+            assert_eq!(of(1, &[line], |_| {}), "", "{line}");
+        }
     }
 
     #[test]
