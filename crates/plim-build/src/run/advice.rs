@@ -151,15 +151,29 @@ fn not_found(output: &[String]) -> String {
         return "exit code 127 means that the shell did not find a program: install it in an earlier step or check its name"
             .to_owned();
     };
+    if program.contains('/') {
+        // shells say the same of a file whose interpreter is missing
+        return format!(
+            "exit code 127: either `{program}` is not there at this point, or what it needs to start is not: the interpreter that \
+             its first line names (bash is not in every image), or the dynamic loader of a program made for another C library \
+             (glibc's on Alpine)"
+        );
+    }
     format!(
         "exit code 127: the image has no `{program}` at this point: install it in an earlier step of this stage, take it from another \
          with COPY --from, or check its name"
     )
 }
 
-/// Reads the name from what shells say: `sh: 1: NAME: not found`, `bash: line 1: NAME: command not found`.
+/// Reads the name from what shells say: `sh: 1: NAME: not found`, `bash: line 1: NAME: command not found`. Of a path bash says
+/// `No such file or directory` or, where it looked for the reason, `cannot execute: required file not found`.
 fn missing_program(line: &str) -> Option<&str> {
-    let before = line.strip_suffix(": not found").or_else(|| line.strip_suffix(": command not found"))?;
+    let of_bash = || {
+        let ends = [": No such file or directory", ": cannot execute: required file not found"];
+        ends.iter().find_map(|end| line.strip_suffix(end)).filter(|before| before.contains(": line "))
+    };
+    let before =
+        line.strip_suffix(": not found").or_else(|| line.strip_suffix(": command not found")).or_else(of_bash)?;
     let name = before.rsplit(": ").next()?.trim();
     let plausible = !name.is_empty() && name.len() <= 80 && name.chars().all(|c| c.is_ascii_graphic());
     plausible.then_some(name)
@@ -212,6 +226,21 @@ mod tests {
         }
         assert!(of(127, &["odd"], |_| {}).contains("127"));
         assert!(!of(127, &["sh: \u{1b}[2J: not found"], |_| {}).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn of_a_path_that_is_not_found_the_interpreter_may_be_what_is_missing() {
+        for line in [
+            "/bin/sh: ./app: not found",
+            "/bin/sh: 1: ./app: not found",
+            "/bin/bash: line 1: ./app: No such file or directory",
+            "/bin/bash: line 1: ./app: cannot execute: required file not found",
+        ] {
+            let hint = of(127, &[line], |_| {});
+            assert!(hint.contains("`./app`") && hint.contains("interpreter") && hint.contains("loader"), "{line}");
+            assert!(!hint.contains("has no"), "{line}");
+        }
+        assert!(!of(127, &["/bin/sh: app: not found"], |_| {}).contains("loader"));
     }
 
     #[test]
