@@ -10,10 +10,11 @@ use camino::Utf8Path;
 use plim_diag::plain;
 use plim_dockerfile::Dockerfile;
 use plim_dockerfile::ignore::Patterns;
+use plim_oci::Events;
 
 use commands::Commands;
 use needs::Needs;
-use walk::Walk;
+use walk::{MOST_SEEN, Walk};
 
 /// A smaller context is not worth a word, in bytes.
 const LARGE: u64 = 50_000_000;
@@ -52,15 +53,21 @@ const MADE_AGAIN: &[(&str, &[&str], &[&str])] = &[
     (".vscode", &[], &[]),
 ];
 
-/// Says what a context consists of, when it is large. What cannot be read counts as nothing: this is a remark.
-pub(super) fn remark(root: &Utf8Path, ignore: Option<&Patterns>, dockerfile: &[u8]) -> Option<String> {
+/// Says what a context consists of, when it is large. What cannot be read counts as nothing: this is a remark, for which
+/// nobody waits who wants the end.
+pub(super) fn remark(
+    root: &Utf8Path,
+    ignore: Option<&Patterns>,
+    dockerfile: &[u8],
+    events: &dyn Events,
+) -> Option<String> {
     let file = plim_dockerfile::parse(&String::from_utf8_lossy(dockerfile));
     let needs = Needs::of(&file);
     if !needs.any() {
         return None;
     }
     let names: Vec<&str> = MADE_AGAIN.iter().map(|(name, ..)| *name).collect();
-    let walk = Walk::new(root.as_std_path(), ignore, &names);
+    let walk = Walk::new(root.as_std_path(), ignore, &names, MOST_SEEN, &|| events.cancelled())?;
     (walk.bytes > LARGE).then(|| text(&walk, &suggestions(&walk, &needs, &file)))
 }
 
@@ -151,7 +158,7 @@ mod tests {
 
     fn remark_on(dir: &tempfile::TempDir, dockerfile: &str, ignore: &str) -> Option<String> {
         let ignore = Patterns::parse(ignore).unwrap();
-        remark(Utf8Path::from_path(dir.path()).unwrap(), Some(&ignore), dockerfile.as_bytes())
+        remark(Utf8Path::from_path(dir.path()).unwrap(), Some(&ignore), dockerfile.as_bytes(), &plim_oci::Silent)
     }
 
     fn shop() -> tempfile::TempDir {
