@@ -42,6 +42,15 @@ pub enum SshError {
         #[source]
         source: io::Error,
     },
+    /// Nobody answers behind the socket.
+    #[error("no agent answers at {path}")]
+    NoAgent {
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
     /// The file is no key that can be used.
     #[error("{path} is no SSH key that plim can use: {reason}")]
     Key {
@@ -65,6 +74,10 @@ impl SshError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Key { hint, .. } => hint.clone(),
+            Self::NoAgent { .. } => Some(
+                "start one with `eval $(ssh-agent)` and give it a key with `ssh-add`, or name a key: --ssh ID=KEYFILE"
+                    .to_owned(),
+            ),
             Self::Read { .. } => Some("--ssh takes default, ID=SOCKET or ID=KEYFILE".to_owned()),
             Self::Mixed { .. } => Some("give it an ID of its own: --ssh ID=SOCKET".to_owned()),
         }
@@ -82,6 +95,8 @@ impl SshAgent {
                 if paths.len() > 1 {
                     return Err(SshError::Mixed { path: path.clone() });
                 }
+                // the socket of an agent that has ended stays; better to know now than by what a step cannot do
+                UnixStream::connect(path).map_err(|source| SshError::NoAgent { path: path.clone(), source })?;
                 return Ok(Self(Source::Agent(path.clone())));
             }
             keys.push(read_key(path)?);

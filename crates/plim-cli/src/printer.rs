@@ -5,6 +5,7 @@
 use std::io::{IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+use plim_diag::plain;
 
 use crate::args::{ColorChoice, Global, ProgressStyle};
 use crate::env;
@@ -13,6 +14,9 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 const YELLOW: Style = AnsiColor::Yellow.on_default().bold();
 const GREEN: Style = AnsiColor::Green.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default();
+
+/// Where further lines of a warning begin: below its text, where nothing else does.
+pub(crate) const BELOW_WARNING: &str = "         ";
 
 /// How progress looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,10 +108,10 @@ impl Printer {
         format!("{style}{sign}{style:#}")
     }
 
-    /// Prints a line of progress.
+    /// Prints lines of progress.
     pub(crate) fn log(self, text: &str) {
         if self.shows_progress() {
-            let _ = writeln!(anstream::stderr(), "{text}");
+            let _ = writeln!(anstream::stderr(), "{}", plain::lines(text));
         }
     }
 
@@ -127,9 +131,9 @@ impl Printer {
         }
     }
 
-    /// Returns the line of a warning.
+    /// Returns the line of a warning; see [`indented`](plain::indented) for what becomes of further lines.
     pub(crate) fn warning_line(self, text: &str) -> String {
-        format!("{YELLOW}warning:{YELLOW:#} {text}\n")
+        format!("{YELLOW}warning:{YELLOW:#} {}\n", plain::indented(text, BELOW_WARNING))
     }
 
     /// Prints the one suggestion that a command ends with.
@@ -141,16 +145,45 @@ impl Printer {
 
     /// Prints an error with its causes, what was printed by the thing that failed, and what to do.
     pub(crate) fn error(self, message: &str, causes: &[String], detail: Option<&str>, hint: Option<&str>) {
-        let mut err = anstream::stderr().lock();
-        let _ = writeln!(err, "{RED}error:{RED:#} {message}");
-        for cause in causes {
-            let _ = writeln!(err, "  caused by: {cause}");
-        }
-        if let Some(detail) = detail {
-            let _ = writeln!(err, "\n{}", detail.trim_end());
-        }
-        if let Some(hint) = hint {
-            let _ = writeln!(err, "\n{CYAN}hint:{CYAN:#} {hint}");
-        }
+        let _ = anstream::stderr().write_all(error_text(message, causes, detail, hint).as_bytes());
+    }
+}
+
+/// The lines of an error. All of its parts may quote what others wrote: a Dockerfile, a server, a container.
+fn error_text(message: &str, causes: &[String], detail: Option<&str>, hint: Option<&str>) -> String {
+    let mut text = format!("{RED}error:{RED:#} {}\n", plain::indented(message, "       "));
+    for cause in causes {
+        text.push_str(&format!("  caused by: {}\n", plain::indented(cause, "             ")));
+    }
+    if let Some(detail) = detail {
+        text.push_str(&format!("\n{}\n", plain::output_lines(detail.trim_end())));
+    }
+    if let Some(hint) = hint {
+        text.push_str(&format!("\n{CYAN}hint:{CYAN:#} {}\n", plain::off_margin(hint, "      ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_shows_what_it_quotes_and_the_terminal_obeys_none_of_it() {
+        let text = error_text(
+            "failed to run `: \u{1b}]0;title\u{7}; false`\nerror: another one",
+            &["the server said \u{1b}[2J\u{202e}".to_owned(), "two\nlines".to_owned()],
+            Some("    | \u{1b}[31mred\u{1b}[0m \u{1b}[3A\n    | bell\u{7}\n\n"),
+            Some("see /\u{9b}2J\n#1 DONE"),
+        );
+        assert!(text.starts_with("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m failed"), "colours of its own stay: {text:?}");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text));
+    }
+
+    #[test]
+    fn a_warning_is_one_whatever_its_text() {
+        let printer = Printer { quiet: 0, verbose: 0, progress: ProgressStyle::Plain, unicode: true };
+        let line = printer.warning_line("user `a\u{1b}[2J\n#1 DONE 0.0s\n\nwarning: x` is not in the image");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&line));
     }
 }

@@ -28,6 +28,36 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.lines().map(one_line).collect::<Vec<_>>().join("\n"))
 }
 
+/// Returns the text like [`lines`], with all lines but the first behind `indent`: none of them can pass for something else
+/// that is said.
+pub fn indented(text: &str, indent: &str) -> String {
+    with_indent(text, |_| indent)
+}
+
+/// Returns the text like [`lines`], with `indent` before those lines after the first that would begin at the margin: for
+/// what is laid out already.
+pub fn off_margin(text: &str, indent: &str) -> String {
+    with_indent(text, |line| if line.starts_with(' ') { "" } else { indent })
+}
+
+fn with_indent<'i>(text: &str, indent: impl Fn(&str) -> &'i str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    for (at, line) in text.lines().enumerate() {
+        let line = one_line(line);
+        if at > 0 {
+            out.push('\n');
+            out.push_str(if line.is_empty() { "" } else { indent(&line) });
+        }
+        out.push_str(&line);
+    }
+    out
+}
+
+/// Returns what a program wrote with its line breaks kept and each line like [`output_line`].
+pub fn output_lines(text: &str) -> String {
+    text.lines().map(output_line).collect::<Vec<_>>().join("\n")
+}
+
 /// Returns what a program wrote as one line without its colours and cursor movements (ECMA-48 control sequences), and with
 /// whatever else is harmful written out.
 pub fn output_line(text: &str) -> Cow<'_, str> {
@@ -83,6 +113,7 @@ mod tests {
         assert_eq!(output_line("\u{1b}]0;title\u{7}a\u{1b}]8;;http://x\u{1b}\\b\u{1b}(Bc\u{1b}7d"), "abcd");
         assert_eq!(output_line("a\u{1b}[31"), "a");
         assert_eq!(output_line("bell\u{7}"), "bell\\u{7}");
+        assert_eq!(output_lines("a\u{1b}]0;t\r\n  b\u{1b}[0m\u{7}\n"), "a\n  b\\u{7}");
     }
 
     #[test]
@@ -92,5 +123,7 @@ mod tests {
         assert_eq!(one_line("two\nlines\r\n"), "two lines ");
         assert_eq!(lines("two\nlines\u{7}"), "two\nlines\\u{7}");
         assert!(matches!(one_line("größer"), Cow::Borrowed(_)));
+        assert_eq!(indented("one\n#2 DONE\u{7}\r\n\nthree\n", "  "), "one\n  #2 DONE\\u{7}\n\n  three");
+        assert_eq!(off_margin("one\n\n  [[alias]]\n#2 DONE", "    "), "one\n\n  [[alias]]\n    #2 DONE");
     }
 }

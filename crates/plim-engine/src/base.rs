@@ -123,7 +123,7 @@ impl Maker<'_, '_> {
         // recipes that stand on the same lowest one share levels; others are made side by side
         let lowest = &lowest(name.recipe).name;
         let turn = workspace.bases.turn(lowest);
-        let turn = turn.wait(&dir.join(format!("{lowest}.lock")))?;
+        let turn = turn.wait(&dir.join(format!("{lowest}.lock")), lowest, self.events)?;
         // another process may have made it while this one waited
         if let Some(made) = known() {
             return Ok(Ensured::There(Box::new(made)));

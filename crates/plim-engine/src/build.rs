@@ -171,7 +171,7 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
         findings = lint::remark(&build.dockerfile, build.ignore.as_ref(), &request.build_args);
         // nobody waits for a walk through everything when nothing was to be done
         if images.is_empty() && built.steps.iter().any(|step| !step.cached) {
-            large = weight::remark(&context.root, build.ignore.as_ref(), &build.dockerfile);
+            large = Some((build.ignore, build.dockerfile));
         }
         if request.squash {
             output::squash(workspace, &mut built, compression, events)?;
@@ -199,6 +199,8 @@ pub fn build(workspace: &Workspace, request: &BuildRequest, events: &dyn Events)
     if request.squash || steps.iter().any(|step| !step.cached || step.imported.is_some()) {
         housekeeping::tidy(workspace, request.cap_gb, events);
     }
+    let large =
+        large.and_then(|(ignore, dockerfile)| weight::remark(&context.root, ignore.as_ref(), &dockerfile, events));
     for text in large.into_iter().chain(findings) {
         events.note(&text);
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use bstr::BString;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize as _;
 
 use crate::isolation::Isolation;
 use crate::secret::Secret;
@@ -11,7 +12,9 @@ use crate::wire;
 
 /// Everything that one sandbox needs to know.
 ///
-/// Serialised it carries no secret: [`MountSource::Content`] is written as its length, the bytes travel beside it.
+/// Serialised it carries no secret of the mounts: [`MountSource::Content`] is written as its length, the bytes travel beside
+/// it. The environment is written as it is, with whatever secrets it holds: a serialised spec goes to the helper and nowhere
+/// else.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Spec {
     /// What keeps the command apart from the rest of the machine.
@@ -21,7 +24,7 @@ pub struct Spec {
     pub root: RootFs,
     /// The program and its arguments; a program without `/` is looked up in `PATH` inside the container.
     pub args: Vec<BString>,
-    /// The whole environment as `NAME=value`; only `HOME` is added, and only where it is missing.
+    /// The whole environment as `NAME=value`; only `HOME` is added, and only where it is missing. Values may be secrets.
     pub env: Vec<BString>,
     /// The working directory, absolute.
     pub cwd: BString,
@@ -79,6 +82,16 @@ impl Spec {
             no_new_privs: false,
             runtime: None,
         }
+    }
+
+    /// Overwrites what may be a secret: contents of mounts and the environment. Nothing can be started from it afterwards.
+    pub(crate) fn forget_secrets(&mut self) {
+        // contents overwrite themselves when they are dropped
+        self.mounts.clear();
+        for variable in &mut self.env {
+            variable.as_mut_slice().zeroize();
+        }
+        self.env.clear();
     }
 }
 
@@ -227,5 +240,21 @@ impl Exit {
     /// Whether the command ended by itself with code 0.
     pub fn success(self) -> bool {
         self.code == 0 && self.signal.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_forgotten_whether_they_are_files_or_variables() {
+        let mut spec = Spec::new(RootFs::Dir("/x".into()));
+        let bytes = Secret::new(b"hunter2".to_vec());
+        spec.mounts =
+            vec![Mount { target: "/s".into(), source: MountSource::Content { bytes, mode: 0o400, uid: 0, gid: 0 } }];
+        spec.env = vec!["TOKEN=hunter2".into()];
+        spec.forget_secrets();
+        assert!(spec.mounts.is_empty() && spec.env.is_empty());
     }
 }

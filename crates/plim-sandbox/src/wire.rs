@@ -7,6 +7,7 @@
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::error::Fault;
 use crate::probe::Support;
@@ -69,7 +70,8 @@ impl Reports {
 
 /// Writes a request and its secrets.
 pub(crate) fn send(request: &Request<&Spec>, to: &mut impl Write) -> io::Result<()> {
-    let json = serde_json::to_vec(request)?;
+    // the environment in it may hold secrets
+    let json = Zeroizing::new(serde_json::to_vec(request)?);
     let length = u32::try_from(json.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     to.write_all(&length.to_le_bytes())?;
     to.write_all(&json)?;
@@ -91,7 +93,7 @@ pub(crate) fn receive(from: &mut impl Read) -> io::Result<Request<Box<Spec>>> {
     if length > REQUEST_LIMIT {
         return Err(io::Error::from(io::ErrorKind::InvalidData));
     }
-    let mut json = vec![0; length];
+    let mut json = Zeroizing::new(vec![0; length]);
     from.read_exact(&mut json)?;
     let mut request: Request<Box<Spec>> = serde_json::from_slice(&json)?;
     if let Request::Run(spec) = &mut request {
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn json_holds_no_secret() {
+    fn json_holds_no_secret_of_a_mount() {
         let json = serde_json::to_string(&spec()).unwrap();
         assert!(!json.contains("hunter2") && !json.contains("104,117,110"), "{json}");
     }

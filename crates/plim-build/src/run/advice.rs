@@ -32,12 +32,13 @@ pub(super) enum NoNetwork {
 const NO_WAY_OUT: &[&str] = &[
     "temporary failure in name resolution",
     "temporary failure resolving",
-    "could not resolve",
+    "could not resolve host",
+    "could not resolve proxy",
     "couldn't resolve host",
     "name or service not known",
     "network is unreachable",
     "network unreachable",
-    "bad address",
+    "bad address '",
     "eai_again",
     "enetunreach",
     "enotfound",
@@ -49,6 +50,9 @@ const NO_WAY_OUT: &[&str] = &[
     "unable to resolve host",
     "connect: connection refused",
 ];
+
+/// What apt says of the name of a server. Bundlers and package managers say the same of a package or a file.
+const APT_RESOLVES_NOT: &str = "could not resolve '";
 
 /// What OpenSSL, GnuTLS, Go, Node.js, Java and rustls say of a certificate that nobody they trust has signed.
 const UNTRUSTED: &[&str] = &[
@@ -94,10 +98,11 @@ pub(super) fn hint(symptoms: &Symptoms<'_>) -> Option<String> {
     if says(UNTRUSTED) {
         return Some(untrusted(symptoms.ca_bundle));
     }
-    if says(NO_WAY_OUT) {
+    let apt_found_no_way = symptoms.output.iter().any(|line| apt_resolves_not(line));
+    if apt_found_no_way || says(NO_WAY_OUT) {
         match symptoms.without_network {
             Some(cause) => return Some(no_network(cause)),
-            None if says(&NO_WAY_OUT[..NO_WAY_OUT.len() - 1]) => {
+            None if apt_found_no_way || says(&NO_WAY_OUT[..NO_WAY_OUT.len() - 1]) => {
                 return Some(
                     "the step has this machine's network, and a name could not be looked up or reached: does it work outside of the \
                      build? HTTP_PROXY and its relatives are passed on when they are set"
@@ -134,20 +139,41 @@ pub(super) fn hint(symptoms: &Symptoms<'_>) -> Option<String> {
     None
 }
 
+/// Says whether apt complains in this line that it could not look up the name of a server.
+fn apt_resolves_not(line: &str) -> bool {
+    let of_apt = ["E:", "W:", "Err:"].iter().any(|start| line.trim_start().starts_with(start));
+    let line = line.to_ascii_lowercase();
+    line.contains(APT_RESOLVES_NOT) && (of_apt || line.contains("failed to fetch"))
+}
+
 fn not_found(output: &[String]) -> String {
     let Some(program) = output.iter().rev().find_map(|line| missing_program(line)) else {
         return "exit code 127 means that the shell did not find a program: install it in an earlier step or check its name"
             .to_owned();
     };
+    if program.contains('/') {
+        // shells say the same of a file whose interpreter is missing
+        return format!(
+            "exit code 127: either `{program}` is not there at this point, or what it needs to start is not: the interpreter that \
+             its first line names (bash is not in every image), or the dynamic loader of a program made for another C library \
+             (glibc's on Alpine)"
+        );
+    }
     format!(
         "exit code 127: the image has no `{program}` at this point: install it in an earlier step of this stage, take it from another \
          with COPY --from, or check its name"
     )
 }
 
-/// Reads the name from what shells say: `sh: 1: NAME: not found`, `bash: line 1: NAME: command not found`.
+/// Reads the name from what shells say: `sh: 1: NAME: not found`, `bash: line 1: NAME: command not found`. Of a path bash says
+/// `No such file or directory` or, where it looked for the reason, `cannot execute: required file not found`.
 fn missing_program(line: &str) -> Option<&str> {
-    let before = line.strip_suffix(": not found").or_else(|| line.strip_suffix(": command not found"))?;
+    let of_bash = || {
+        let ends = [": No such file or directory", ": cannot execute: required file not found"];
+        ends.iter().find_map(|end| line.strip_suffix(end)).filter(|before| before.contains(": line "))
+    };
+    let before =
+        line.strip_suffix(": not found").or_else(|| line.strip_suffix(": command not found")).or_else(of_bash)?;
     let name = before.rsplit(": ").next()?.trim();
     let plausible = !name.is_empty() && name.len() <= 80 && name.chars().all(|c| c.is_ascii_graphic());
     plausible.then_some(name)
@@ -203,6 +229,21 @@ mod tests {
     }
 
     #[test]
+    fn of_a_path_that_is_not_found_the_interpreter_may_be_what_is_missing() {
+        for line in [
+            "/bin/sh: ./app: not found",
+            "/bin/sh: 1: ./app: not found",
+            "/bin/bash: line 1: ./app: No such file or directory",
+            "/bin/bash: line 1: ./app: cannot execute: required file not found",
+        ] {
+            let hint = of(127, &[line], |_| {});
+            assert!(hint.contains("`./app`") && hint.contains("interpreter") && hint.contains("loader"), "{line}");
+            assert!(!hint.contains("has no"), "{line}");
+        }
+        assert!(!of(127, &["/bin/sh: app: not found"], |_| {}).contains("loader"));
+    }
+
+    #[test]
     fn want_of_memory_shows_as_code_or_signal() {
         assert!(of(137, &[], |_| {}).contains("memory"));
         assert!(of(137, &[], |symptoms| symptoms.signal = Some(9)).contains("memory"));
@@ -221,6 +262,30 @@ mod tests {
         assert!(hints[3].contains("this machine's network"));
         hints.dedup();
         assert_eq!(hints.len(), 4);
+    }
+
+    #[test]
+    fn what_finds_no_server_is_told_from_what_finds_no_package() {
+        let hint = |line: &str| of(1, &[line], |symptoms| symptoms.without_network = Some(NoNetwork::Flag));
+        for line in [
+            "curl: (5) Could not resolve proxy: proxy.example.org",
+            "wget: bad address 'example.org'",
+            "E: Failed to fetch http://deb.example.org/x.deb  Could not resolve 'deb.example.org'",
+            "W: Could not resolve 'deb.example.org'",
+            "Err:1 http://deb.example.org stable InRelease Could not resolve 'deb.example.org'",
+        ] {
+            assert!(hint(line).contains("--network=none"), "{line}");
+        }
+        for line in [
+            "npm error ERESOLVE could not resolve",
+            "\u{2718} [ERROR] Could not resolve \"react\"",
+            "[ERROR] Could not resolve dependencies for project com.example:app:jar:1.0",
+            "Could not resolve './x' from src/index.js",
+            "Segmentation fault: bad address of a buffer",
+        ] {
+            assert_eq!(hint(line), "", "{line}");
+            assert_eq!(of(1, &[line], |_| {}), "", "{line}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(super) enum KeyFault {
     Malformed,
     #[error("keys of its kind are not supported")]
     Kind,
-    #[error("it is broken or too weak")]
+    #[error("it is broken, too weak or of an unusual size")]
     Refused,
 }
 
@@ -65,7 +65,10 @@ impl KeyFault {
             Self::Kind => {
                 Some("Ed25519, ECDSA (P-256, P-384) and RSA can be used; an agent can have others".to_owned())
             }
-            Self::Malformed | Self::Refused => None,
+            Self::Refused => {
+                Some("RSA keys can have 2048, 3072 or 4096 bits; an agent can have others: --ssh default".to_owned())
+            }
+            Self::Malformed => None,
         }
     }
 }
@@ -81,11 +84,13 @@ impl Key {
     pub(super) fn parse(text: &[u8]) -> Result<Self, KeyFault> {
         let text = text.trim_ascii_start();
         if !text.starts_with(OPENSSH) {
+            let has = |text: &[u8], wanted: &[u8]| text.windows(wanted.len()).any(|part| part == wanted);
+            let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
             return Err(match text {
-                [b'-', b'-', ..] if text.windows(b"ENCRYPTED".len()).any(|part| part == b"ENCRYPTED") => {
-                    KeyFault::Encrypted
+                [b'-', b'-', ..] if has(first, b"PRIVATE KEY") => {
+                    // the second line of the oldest form says so
+                    if has(text, b"ENCRYPTED") { KeyFault::Encrypted } else { KeyFault::OldForm }
                 }
-                [b'-', b'-', ..] => KeyFault::OldForm,
                 _ if text.starts_with(b"ssh-") || text.starts_with(b"ecdsa-") => KeyFault::Public,
                 _ => KeyFault::Malformed,
             });
@@ -326,6 +331,10 @@ mod tests {
         let fault = |text: &[u8]| Key::parse(text).unwrap_err();
         assert_eq!(fault(b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n"), KeyFault::OldForm);
         assert_eq!(fault(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n"), KeyFault::Encrypted);
+        let oldest = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nAAAA\n";
+        assert_eq!(fault(oldest), KeyFault::Encrypted);
+        assert_eq!(fault(b"-----BEGIN CERTIFICATE-----\nAAAA\n"), KeyFault::Malformed);
+        assert_eq!(fault(b"-- notes, none ENCRYPTED\nPRIVATE KEY\n"), KeyFault::Malformed);
         assert_eq!(fault(b"ssh-ed25519 AAAAC3 me@here\n"), KeyFault::Public);
         assert_eq!(fault(b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"), KeyFault::Malformed);
         assert_eq!(fault(b""), KeyFault::Malformed);
@@ -335,6 +344,16 @@ mod tests {
         if let Some(text) = generate(&["-t", "ecdsa", "-b", "521"], "") {
             assert_eq!(fault(&text), KeyFault::Kind);
         }
+    }
+
+    #[test]
+    fn a_key_of_an_unusual_size_is_said_to_be_one() {
+        let Some(text) = generate(&["-t", "rsa", "-b", "2056"], "") else { return };
+        let fault = Key::parse(&text).unwrap_err();
+        assert_eq!(fault, KeyFault::Refused);
+        assert!(fault.to_string().contains("size"), "{fault}");
+        let hint = fault.hint(Path::new("key")).unwrap();
+        assert!(hint.contains("2048, 3072 or 4096") && hint.contains("agent"), "{hint}");
     }
 
     #[test]

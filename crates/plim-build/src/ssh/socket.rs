@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
@@ -15,6 +16,9 @@ use super::SshAgent;
 
 /// The most connections of a step at once.
 const MOST_CONNECTIONS: usize = 64;
+
+/// How long a connection waits that could not be taken, for want of file descriptors for instance.
+const TAKEN_AGAIN: Duration = Duration::from_millis(50);
 
 /// A socket that listens for as long as this value lives.
 #[derive(Debug)]
@@ -78,7 +82,17 @@ fn listen(agent: &Arc<SshAgent>, socket: &UnixListener, watched: &OwnedFd) {
         if !fds[1].revents().is_empty() {
             return;
         }
-        let Ok((stream, _)) = socket.accept() else { continue };
+        let stream = match socket.accept() {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    tracing::debug!(%error, "failed to accept a step's connection to the agent");
+                    // it is still there to be taken: nothing would slow this down
+                    std::thread::sleep(TAKEN_AGAIN);
+                }
+                continue;
+            }
+        };
         if count.fetch_add(1, Ordering::Relaxed) >= MOST_CONNECTIONS {
             count.fetch_sub(1, Ordering::Relaxed);
             continue;
@@ -86,7 +100,9 @@ fn listen(agent: &Arc<SshAgent>, socket: &UnixListener, watched: &OwnedFd) {
         let (agent, theirs) = (Arc::clone(agent), Arc::clone(&count));
         // it ends with the connection, at the latest when the step's processes do
         let serve = move || {
-            let _ = serve(&agent, stream);
+            if let Err(error) = serve(&agent, stream) {
+                tracing::debug!(%error, "a step's connection to the agent broke");
+            }
             theirs.fetch_sub(1, Ordering::Relaxed);
         };
         if std::thread::Builder::new().name("plim-ssh-agent".to_owned()).spawn(serve).is_err() {
@@ -161,6 +177,17 @@ mod tests {
         assert!(error.to_string().contains("cannot be joined") && error.hint().is_some());
         let error = SshAgent::open(&paths[1..]).unwrap_err();
         assert!(error.to_string().contains("malformed"), "{error}");
+    }
+
+    #[test]
+    fn the_socket_of_an_agent_that_ended_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent");
+        drop(UnixListener::bind(&path).unwrap());
+        let error = SshAgent::open(std::slice::from_ref(&path)).unwrap_err();
+        assert!(error.to_string().starts_with("no agent answers at "), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("ssh-agent") && hint.contains("ssh-add")));
+        assert!(std::error::Error::source(&error).is_some());
     }
 
     /// Runs one of OpenSSH's programs with an agent; `None` where there is none.

@@ -4,11 +4,12 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use plim_diag::plain::{one_line, output_line};
+use plim_diag::plain::{indented, off_margin, one_line, output_line};
 use plim_engine::TaskId;
 
 use super::tasks::{Event, Task, Tasks, View, is_cached};
 use crate::numbers::bytes;
+use crate::printer::BELOW_WARNING;
 
 /// Seconds between two lines about the bytes of one task.
 const BETWEEN: f64 = 10.0;
@@ -52,9 +53,10 @@ impl Plain {
         text
     }
 
-    fn apart(&mut self, line: &str, tasks: &Tasks) -> String {
+    /// Says what belongs to no task: only its first line begins at the margin, where numbers of tasks stand.
+    fn apart(&mut self, said: &str, tasks: &Tasks) -> String {
         let mut text = self.turn(None, tasks);
-        text.push_str(line);
+        text.push_str(&off_margin(said, "  "));
         text.push('\n');
         text
     }
@@ -92,7 +94,7 @@ impl View for Plain {
                 text
             }
             Event::Note(text) => self.apart(text, tasks),
-            Event::Warn(text) => self.apart(&format!("warning: {text}"), tasks),
+            Event::Warn(text) => self.apart(&format!("warning: {}", indented(text, BELOW_WARNING)), tasks),
             Event::Pause if std::mem::take(&mut self.began) => {
                 self.current = None;
                 "\n".to_owned()
@@ -123,5 +125,15 @@ mod tests {
         let task = player.start("[1/1] RUN evil\u{1b}[2J", None);
         player.output(task, "a\u{1b}[1Ab\n#9 DONE");
         assert_eq!(player.text, "#1 [1/1] RUN evil\\u{1b}[2J\n#1 0.000 ab #9 DONE\n");
+    }
+
+    #[test]
+    fn no_line_of_a_warning_or_note_can_pass_for_that_of_a_task() {
+        let mut view = Plain::default();
+        let mut player = Player::new(&mut view);
+        player.start("[1/1] RUN make", None);
+        player.tell(&Event::Warn("user `a\u{1b}[2J\n#1 DONE 0.0s\n` is not in the image"));
+        player.tell(&Event::Note("the build context has 121 MB\n60 MB  \u{9b}2J/"));
+        insta::assert_snapshot!(player.text);
     }
 }

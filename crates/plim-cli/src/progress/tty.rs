@@ -7,11 +7,11 @@
 mod region;
 
 use jiff::Timestamp;
-use plim_diag::plain::{one_line, output_line};
+use plim_diag::plain::{indented, one_line, output_line};
 
 use super::brief::WORTH_A_LINE;
 use super::tasks::{Event, Tasks, View, is_cached};
-use crate::printer::Printer;
+use crate::printer::{BELOW_WARNING, Printer};
 use crate::show::names::{fit, width};
 
 /// Rows of a terminal that does not tell.
@@ -62,7 +62,7 @@ impl Marks {
         match self.printer {
             Some(printer) if self.colours => printer.warning_line(text),
             Some(printer) => anstream::adapter::strip_str(&printer.warning_line(text)).to_string(),
-            None => format!("warning: {text}\n"),
+            None => format!("warning: {}\n", indented(text, BELOW_WARNING)),
         }
     }
 }

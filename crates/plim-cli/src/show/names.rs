@@ -3,9 +3,14 @@
 use plim_diag::plain::one_line;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// Returns how many columns a text takes on a terminal.
+/// The selector that has a character drawn as an emoji (VARIATION SELECTOR-16).
+const EMOJI: char = '\u{fe0f}';
+
+/// Returns how many columns a text takes on a terminal: the most that any does, as some draw the parts of what is joined to
+/// one sign (a family, a flag) side by side.
 pub(crate) fn width(text: &str) -> usize {
-    text.width()
+    let apart = text.chars().map(|character| character.width().unwrap_or(0)).sum();
+    text.width().max(apart)
 }
 
 /// Returns the text on one line, without characters that a terminal or browser would obey, and cut at its end where it is
@@ -47,11 +52,16 @@ fn bounded(text: &str, room: usize) -> String {
     one_line(&text[..end]).into_owned()
 }
 
+/// The most columns that a character adds to a text. The selector of emoji has none itself and makes what it follows wide.
+fn most_columns(character: char) -> usize {
+    if character == EMOJI { 1 } else { character.width().unwrap_or(0) }
+}
+
 /// The beginning of a text that fits into so many columns.
 fn head(text: &str, room: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices() {
-        used += character.width().unwrap_or(0);
+        used += most_columns(character);
         if used > room {
             return &text[..at];
         }
@@ -63,7 +73,7 @@ fn head(text: &str, room: usize) -> &str {
 fn tail(text: &str, room: usize) -> &str {
     let mut used = 0;
     for (at, character) in text.char_indices().rev() {
-        used += character.width().unwrap_or(0);
+        used += most_columns(character);
         if used > room {
             return &text[at + character.len_utf8()..];
         }
@@ -106,6 +116,22 @@ mod tests {
     fn wide_characters_take_two_columns() {
         assert_eq!(fit_path("/データ/データ/データ", 12, "…"), "/デ…/データ");
         assert_eq!(width("/データ"), 7);
+    }
+
+    #[test]
+    fn joined_signs_take_as_many_columns_as_they_do_where_they_are_drawn_apart() {
+        // man, woman, girl, boy with joiners between them
+        let family = "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}\u{200d}\u{1f466}";
+        assert_eq!(width(family), 8);
+        assert_eq!(fit(&family.repeat(3), 9, "…"), format!("{family}…"));
+        // a heart that a selector makes wide, the other way round
+        let heart = "\u{2764}\u{fe0f}";
+        assert_eq!(width(heart), 2);
+        for cut in [fit(&heart.repeat(20), 9, "…"), fit_path(&heart.repeat(20), 9, "…")] {
+            assert!(width(&cut) <= 9, "{cut}");
+        }
+        // letters with marks on them stay one
+        assert_eq!(width("e\u{301}"), 1);
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use camino::Utf8Path;
-use plim_oci::lock::{Lock, lock_exclusive};
-use plim_oci::{Digest, Layer};
+use plim_oci::lock::{Lock, try_lock_exclusive};
+use plim_oci::{Digest, Events, Layer};
 
 use super::pending::Pending;
 use crate::Failure;
+
+/// How long a process waits before it looks again whether another has let go of the lock.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The bases and layers that this process is making.
 #[derive(Debug, Default)]
@@ -90,25 +94,47 @@ impl Drop for Unpacking<'_> {
 }
 
 impl Turn {
-    /// Waits until nobody else makes a base on this recipe. `file` is what processes lock.
-    pub(crate) fn wait(&self, file: &Utf8Path) -> Result<MyTurn<'_>, Failure> {
+    /// Waits until nobody else makes a base on this recipe, or the user wants the end. `file` is what processes lock, `name`
+    /// the recipe's.
+    pub(crate) fn wait(&self, file: &Utf8Path, name: &str, events: &dyn Events) -> Result<MyTurn<'_>, Failure> {
         let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         let lock = match held.upgrade() {
             // this process has not let go of it yet
             Some(lock) => lock,
-            None => Arc::new(
-                lock_exclusive(file.as_std_path())
-                    .map_err(|error| Failure::caused(format!("failed to lock {file}"), &error))?,
-            ),
+            None => Arc::new(lock(file, name, events)?),
         };
         *held = Arc::downgrade(&lock);
         Ok(MyTurn { _turn: held, lock })
     }
 }
 
+/// Holds the lock against other processes. They may take minutes: whoever waits for them is told so and can have enough of it.
+fn lock(file: &Utf8Path, name: &str, events: &dyn Events) -> Result<Lock, Failure> {
+    let attempt = || {
+        try_lock_exclusive(file.as_std_path())
+            .map_err(|error| Failure::caused(format!("failed to lock {file}"), &error))
+    };
+    if let Some(lock) = attempt()? {
+        return Ok(lock);
+    }
+    let task = events.start(&format!("wait for another plim that makes {name}"), None);
+    let lock = loop {
+        if events.cancelled() {
+            break Err(Failure::tool("interrupted"));
+        }
+        std::thread::sleep(LOOK_AGAIN);
+        if let Some(lock) = attempt().transpose() {
+            break lock;
+        }
+    };
+    events.finish(task, lock.as_ref().err().map_or("", |failure| failure.message.as_str()), lock.is_err());
+    lock
+}
+
 #[cfg(test)]
 mod tests {
-    use plim_oci::lock::try_lock_exclusive;
+    use plim_oci::Silent;
+    use plim_testkit::Recorder;
 
     use super::*;
 
@@ -120,14 +146,38 @@ mod tests {
         let free = || try_lock_exclusive(file.as_std_path()).unwrap().is_some();
         let underway = Underway::default();
         let turn = underway.turn("debian");
-        let first = turn.wait(&file).unwrap();
+        let first = turn.wait(&file, "debian", &Silent).unwrap();
         let writing = Arc::clone(&first.lock);
         drop(first);
         assert!(!free(), "its layers are still being written");
-        let second = turn.wait(&file).unwrap();
+        let second = turn.wait(&file, "debian", &Silent).unwrap();
         assert!(Arc::ptr_eq(&second.lock, &writing), "this process goes on");
         drop((second, writing));
         assert!(free());
+    }
+
+    #[test]
+    fn who_waits_for_another_process_is_told_so_and_can_have_enough() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Utf8Path::from_path(dir.path()).unwrap().join("debian.lock");
+        let other = try_lock_exclusive(file.as_std_path()).unwrap().unwrap();
+        let (turn, events) = (Turn::default(), Recorder::new());
+        events.cancel();
+        assert_eq!(turn.wait(&file, "debian", &events).unwrap_err().message, "interrupted");
+        assert_eq!(events.titles(), ["wait for another plim that makes debian"]);
+        let events = Recorder::new();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| turn.wait(&file, "debian", &events).map(drop));
+            while events.titles().is_empty() {
+                std::thread::yield_now();
+            }
+            drop(other);
+            waiting.join().unwrap().unwrap();
+        });
+        assert_eq!(events.titles().len(), 1);
+        let events = Recorder::new();
+        drop(turn.wait(&file, "debian", &events).unwrap());
+        assert!(events.titles().is_empty(), "who need not wait hears nothing");
     }
 
     #[test]

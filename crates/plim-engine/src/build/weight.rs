@@ -2,6 +2,7 @@
 //!
 //! plim itself sends no context anywhere, but reads what COPY takes of it; other builders send all of it.
 
+mod commands;
 mod needs;
 mod walk;
 
@@ -9,9 +10,11 @@ use camino::Utf8Path;
 use plim_diag::plain;
 use plim_dockerfile::Dockerfile;
 use plim_dockerfile::ignore::Patterns;
+use plim_oci::Events;
 
+use commands::Commands;
 use needs::Needs;
-use walk::Walk;
+use walk::{MOST_SEEN, Walk};
 
 /// A smaller context is not worth a word, in bytes.
 const LARGE: u64 = 50_000_000;
@@ -22,16 +25,21 @@ const NAMED: usize = 5;
 /// The longest name shown, in characters.
 const LONGEST_NAME: usize = 60;
 
-/// Directories that tools make anew, what has to be in the Dockerfile for them to be (one of these words, any if there is
-/// none), and what must not be in it.
+/// What packages of Node.js are installed into.
+const NODE_MODULES: &str = "node_modules";
+
+/// Directories that tools make anew, what has to be in the commands of RUN for them to be (one of these words, any if there
+/// is none), and what must not be in it.
 const MADE_AGAIN: &[(&str, &[&str], &[&str])] = &[
-    ("node_modules", &["npm", "yarn", "pnpm", "bun"], &[]),
-    (".next", &["npm", "yarn", "pnpm", "bun"], &[]),
+    // that a package manager is there does not mean that it installs: see `Commands::install_node_modules`
+    (NODE_MODULES, &["npm", "yarn", "pnpm", "bun"], &[]),
+    (".next", &["build"], &[]),
     ("target", &["cargo", "mvn"], &[]),
     (".venv", &["pip", "uv", "poetry", "pipenv"], &[]),
     ("venv", &["pip", "uv", "poetry", "pipenv"], &[]),
     (".gradle", &["gradle", "gradlew"], &[]),
-    (".git", &[], &["git"]),
+    // Python's build backends and Go take versions from there
+    (".git", &[], &["git", "pip", "python", "setuptools", "hatch", "poetry", "uv", "go"]),
     (".hg", &[], &["hg"]),
     (".svn", &[], &["svn"]),
     ("__pycache__", &[], &[]),
@@ -45,23 +53,29 @@ const MADE_AGAIN: &[(&str, &[&str], &[&str])] = &[
     (".vscode", &[], &[]),
 ];
 
-/// Says what a context consists of, when it is large. What cannot be read counts as nothing: this is a remark.
-pub(super) fn remark(root: &Utf8Path, ignore: Option<&Patterns>, dockerfile: &[u8]) -> Option<String> {
+/// Says what a context consists of, when it is large. What cannot be read counts as nothing: this is a remark, for which
+/// nobody waits who wants the end.
+pub(super) fn remark(
+    root: &Utf8Path,
+    ignore: Option<&Patterns>,
+    dockerfile: &[u8],
+    events: &dyn Events,
+) -> Option<String> {
     let file = plim_dockerfile::parse(&String::from_utf8_lossy(dockerfile));
     let needs = Needs::of(&file);
     if !needs.any() {
         return None;
     }
     let names: Vec<&str> = MADE_AGAIN.iter().map(|(name, ..)| *name).collect();
-    let walk = Walk::new(root.as_std_path(), ignore, &names);
+    let walk = Walk::new(root.as_std_path(), ignore, &names, MOST_SEEN, &|| events.cancelled())?;
     (walk.bytes > LARGE).then(|| text(&walk, &suggestions(&walk, &needs, &file)))
 }
 
 /// The lines that help, the most helpful first: what no instruction takes, and what one takes with everything else although
 /// a tool makes it anew.
 fn suggestions(walk: &Walk, needs: &Needs, file: &Dockerfile) -> Vec<(String, u64)> {
-    let words = words_of(file);
-    let has = |wanted: &[&str]| wanted.iter().any(|word| words.contains(*word));
+    let commands = Commands::of(file);
+    let has = |wanted: &[&str]| wanted.iter().any(|word| commands.name(word));
     let mut lines: Vec<(String, u64)> = Vec::new();
     if !needs.everything {
         let unused = walk.entries.iter().filter(|entry| !needs.names(&entry.path) && is_plain(&entry.path));
@@ -69,7 +83,8 @@ fn suggestions(walk: &Walk, needs: &Needs, file: &Dockerfile) -> Vec<(String, u6
     }
     for (name, needed, forbidden) in MADE_AGAIN.iter().filter(|_| needs.everything) {
         let Some(found) = walk.made_again.get(*name) else { continue };
-        let fits = (needed.is_empty() || has(needed)) && !has(forbidden);
+        let made = *name != NODE_MODULES || commands.install_node_modules();
+        let fits = made && (needed.is_empty() || has(needed)) && !has(forbidden);
         if fits && !found.paths.iter().any(|path| needs.names(path)) {
             let deep = found.paths.iter().any(|path| path.contains('/'));
             lines.push((if deep { format!("**/{name}") } else { (*name).to_owned() }, found.bytes));
@@ -79,19 +94,6 @@ fn suggestions(walk: &Walk, needs: &Needs, file: &Dockerfile) -> Vec<(String, u6
     lines.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(&other.0)));
     lines.truncate(NAMED);
     lines
-}
-
-/// The words of all commands, programs without their folders.
-fn words_of(file: &Dockerfile) -> std::collections::HashSet<String> {
-    let texts = file.instructions.iter().map(|instruction| {
-        let bodies: String = instruction.heredocs.iter().map(plim_dockerfile::Heredoc::content).collect();
-        format!("{}\n{bodies}", instruction.rest().text())
-    });
-    let cut = |text: String| -> Vec<String> {
-        let words = text.split(|c: char| c.is_whitespace() || ";&|()\"',[]".contains(c));
-        words.filter_map(|word| word.rsplit('/').next()).map(|word| word.trim_end_matches('3').to_owned()).collect()
-    };
-    texts.flat_map(cut).collect()
 }
 
 /// A name that is no pattern, and that a line of an ignore file can hold.
@@ -156,7 +158,7 @@ mod tests {
 
     fn remark_on(dir: &tempfile::TempDir, dockerfile: &str, ignore: &str) -> Option<String> {
         let ignore = Patterns::parse(ignore).unwrap();
-        remark(Utf8Path::from_path(dir.path()).unwrap(), Some(&ignore), dockerfile.as_bytes())
+        remark(Utf8Path::from_path(dir.path()).unwrap(), Some(&ignore), dockerfile.as_bytes(), &plim_oci::Silent)
     }
 
     fn shop() -> tempfile::TempDir {
@@ -200,6 +202,13 @@ mod tests {
             lines("FROM node\nCOPY . .\nRUN --mount=type=bind,source=.git,target=/g npm ci\n"),
             ["**/node_modules"]
         );
+        // what the container does when it starts, or a tool that is there, makes nothing anew
+        assert_eq!(lines("FROM node\nCOPY . .\nCMD [\"npm\", \"ci\"]\n"), [".git"]);
+        assert_eq!(lines("FROM node\nCOPY . .\nRUN npm run build\nCMD npm start\n"), [".git"]);
+        assert_eq!(lines("FROM node\nCOPY . .\nONBUILD RUN npm ci\n"), ["**/node_modules", ".git"]);
+        // versions come from there
+        assert_eq!(lines("FROM python\nCOPY . .\nRUN python3.13 -m build\n"), [] as [&str; 0]);
+        assert_eq!(lines("FROM golang\nCOPY . .\nRUN go build ./...\n"), [] as [&str; 0]);
         // only what is named is taken
         assert_eq!(lines("FROM node\nCOPY src data/*.sql /app/\nRUN npm ci\n"), ["node_modules", ".git", "web"]);
         assert_eq!(lines("FROM node\nCOPY src /app/\n"), ["node_modules", ".git", "web", "data"]);

@@ -45,7 +45,7 @@ pub(super) fn supervise(mut spec: Spec, control: &mut UnixStream, null: &File) -
     };
     drop(tell);
     // the child has its copy of the secrets; these are overwritten now
-    spec.mounts.clear();
+    spec.forget_secrets();
     // the pipes must end with the command, not with the helper
     for number in [1, 2] {
         sys::redirect(null.as_fd(), number).step(|| "close the output")?;

@@ -147,12 +147,7 @@ fn invalid() -> Fault {
 
 /// The runtime's configuration.
 fn config(spec: &Spec, root: &Path, account: &Account) -> Result<Value, Fault> {
-    let text = |what: &str, text: &BString| {
-        let readable = text.to_str().map(str::to_owned);
-        readable.map_err(|_| Fault::Invalid(format!("{what} `{text}` is not UTF-8, which other runtimes need")))
-    };
-    let list = |what: &str, all: &[BString]| all.iter().map(|one| text(what, one)).collect::<Result<Vec<_>, _>>();
-    let mut env = list("the variable", &spec.env)?;
+    let mut env = spec.env.iter().map(variable).collect::<Result<Vec<_>, _>>()?;
     if !env.iter().any(|variable| variable.starts_with("HOME=")) {
         env.push(format!("HOME={}", account.home));
     }
@@ -169,7 +164,7 @@ fn config(spec: &Spec, root: &Path, account: &Account) -> Result<Value, Fault> {
         "process": {
             "terminal": false,
             "user": { "uid": account.uid, "gid": account.gid, "umask": 0o022, "additionalGids": account.groups },
-            "args": list("the argument", &spec.args)?,
+            "args": spec.args.iter().map(|one| text("an argument", one)).collect::<Result<Vec<_>, _>>()?,
             "env": env,
             "cwd": text("the working directory", &spec.cwd)?,
             "capabilities": { "bounding": kept, "effective": held, "permitted": held },
@@ -191,6 +186,19 @@ fn config(spec: &Spec, root: &Path, account: &Account) -> Result<Value, Fault> {
             "seccomp": seccomp::table(spec.skip_fsync),
         },
     }))
+}
+
+/// A variable as text. Its value may be a secret, which no message shows.
+fn variable(pair: &BString) -> Result<String, Fault> {
+    let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().as_bstr();
+    text(&format!("the variable {name}"), pair)
+}
+
+/// Bytes as the text that the configuration takes. The message does not show them: arguments, too, may hold what is not
+/// for everyone's eyes.
+fn text(what: &str, bytes: &BString) -> Result<String, Fault> {
+    let readable = bytes.to_str().map(str::to_owned);
+    readable.map_err(|_| Fault::Invalid(format!("{what} is not UTF-8, which other runtimes need")))
 }
 
 /// Which devices the command may use: those that every container has. Files of all others may be made, as package managers
@@ -229,5 +237,21 @@ mod tests {
         assert_eq!(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
         spec.args.push(BString::from(&b"\xff"[..]));
         assert!(matches!(super::config(&spec, Path::new("/r"), &account), Err(Fault::Invalid(_))));
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_named_and_not_shown() {
+        let account = Account { uid: 0, gid: 0, groups: Vec::new(), home: "/root".into() };
+        let message = |change: &dyn Fn(&mut Spec)| {
+            let mut spec = Spec::new(RootFs::Dir("/x".into()));
+            change(&mut spec);
+            let Err(Fault::Invalid(message)) = config(&spec, Path::new("/r"), &account) else { panic!("it is taken") };
+            message
+        };
+        let secret = |name: &str| BString::from([name.as_bytes(), b"hunter2\xff"].concat());
+        let variable = message(&|spec| spec.env = vec!["A=b".into(), secret("TOKEN=")]);
+        assert!(variable.contains("the variable TOKEN is not UTF-8") && !variable.contains("hunter"), "{variable}");
+        let argument = message(&|spec| spec.args = vec![secret("--token=")]);
+        assert!(argument.contains("an argument is not UTF-8") && !argument.contains("hunter"), "{argument}");
     }
 }

@@ -128,3 +128,16 @@ fn output_cannot_move_the_cursor() {
     assert!(!player.text[before..].contains('\u{1b}'), "{:?}", player.text);
     assert!(player.text.contains("| gone"), "{:?}", player.text);
 }
+
+#[test]
+fn a_warning_moves_no_cursor_and_stays_one_thing() {
+    let mut screen = screen_of(14, 72);
+    let mut view = live(14, 72);
+    let mut player = Player::new(&mut view);
+    player.start("[1/1] RUN make", None);
+    player.tell(&Event::Tick);
+    player.tell(&Event::Warn("user `a\u{1b}[2J\u{1b}[3A\n✓ [1/1] RUN make\n` is not in the image"));
+    player.tell(&Event::Tick);
+    on_screen(&mut screen, &player.text);
+    insta::assert_snapshot!(text_of(&screen));
+}

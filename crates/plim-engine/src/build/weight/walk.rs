@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use plim_dockerfile::ignore::{ParentMatches, Patterns};
 
-/// A context with more files is not counted to its end.
-const MOST_FILES: usize = 2_000_000;
+/// A context with more entries, ignored ones among them, is not looked at to its end.
+pub(super) const MOST_SEEN: usize = 2_000_000;
 /// The most entries of the root that are told apart.
 const MOST_ENTRIES: usize = 20_000;
 /// The most places of one kind of directory that are kept.
@@ -55,8 +55,16 @@ struct Open {
 }
 
 impl Walk {
-    /// Walks through a context. Links are not followed; what cannot be read counts as nothing.
-    pub(super) fn new(root: &Path, ignore: Option<&Patterns>, names: &[&str]) -> Self {
+    /// Walks through a context, `most` entries of it at most. Links are not followed; what cannot be read counts as nothing.
+    /// Returns nothing when the user wants the end.
+    pub(super) fn new(
+        root: &Path,
+        ignore: Option<&Patterns>,
+        names: &[&str],
+        most: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<Self> {
+        let mut seen = 0;
         let mut walk = Self::default();
         let mut tops: HashMap<String, Entry> = HashMap::new();
         let root = Open {
@@ -68,12 +76,16 @@ impl Walk {
             known: None,
         };
         let mut stack = vec![root];
-        while let Some(open) = stack.pop() {
+        'all: while let Some(open) = stack.pop() {
+            if cancelled() {
+                return None;
+            }
             for entry in std::fs::read_dir(&open.dir).into_iter().flatten().flatten() {
-                if walk.files >= MOST_FILES {
+                if seen >= most {
                     walk.cut = true;
-                    break;
+                    break 'all;
                 }
+                seen += 1;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = if open.path.is_empty() { name.clone() } else { format!("{}/{name}", open.path) };
                 let (excluded, matches) = match ignore {
@@ -115,6 +127,50 @@ impl Walk {
         }
         walk.entries = tops.into_values().collect();
         walk.entries.sort_by(|one, other| other.bytes.cmp(&one.bytes).then_with(|| one.path.cmp(&other.path)));
-        walk
+        Some(walk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn context() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in 0..4 {
+            let sub = dir.path().join(format!("d{name}/deep"));
+            std::fs::create_dir_all(&sub).unwrap();
+            std::fs::write(sub.join("file"), "x").unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn directories_and_ignored_files_count_towards_the_end_of_the_walk() {
+        let context = context();
+        let walk = |ignore: &str, most| {
+            let ignore = Patterns::parse(ignore).unwrap();
+            Walk::new(context.path(), Some(&ignore), &[], most, &|| false).unwrap()
+        };
+        let whole = walk("", 12);
+        assert!(!whole.cut && whole.files == 4);
+        assert!(walk("", 11).cut);
+        let ignored = walk("**/file", 11);
+        assert!(ignored.cut && ignored.files == 0, "no file of them counts for the context");
+        // nothing is opened any more
+        assert_eq!((walk("", 4).files, walk("", 4).cut), (0, true));
+    }
+
+    #[test]
+    fn who_wants_the_end_does_not_wait_for_that_of_the_walk() {
+        let (context, asked) = (context(), Cell::new(0));
+        let cancelled = || {
+            asked.set(asked.get() + 1);
+            asked.get() == 3
+        };
+        assert!(Walk::new(context.path(), None, &[], MOST_SEEN, &cancelled).is_none());
+        assert_eq!(asked.get(), 3);
     }
 }
