@@ -31,8 +31,10 @@ fn a_shell_is_typed_into(fixture: &Fixture) {
     tcsetwinsize(&program, Winsize { ws_row: 33, ws_col: 77, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
     let before = tcgetattr(&program).unwrap();
     let terminal = Terminal::new(&program, &program, Some("vt100".to_owned())).unwrap();
-    let script = "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all-three; echo term=$TERM; : </dev/tty && echo own; \
-                  read line; echo got-$line; trap 'echo trapped; exit 7' INT; while :; do read line; done";
+    // the trap stands before anything is said: the first process of a container gets no signal that it does not handle, and
+    // an interrupt that comes too early would be waited for without end
+    let script = "trap 'echo trapped; exit 7' INT; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo all-three; echo term=$TERM; \
+                  : </dev/tty && echo own; read line; echo got-$line; while :; do read line; done";
     let spec = fixture.spec(&fixture.layer(), script);
     // while the person is there, the terminal is
     let (mut reader, mut writer) = (File::from(person.try_clone().unwrap()), File::from(person.try_clone().unwrap()));
