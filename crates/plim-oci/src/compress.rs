@@ -16,6 +16,7 @@ mod frames;
 mod layer;
 mod pipeline;
 
+pub(crate) use ahead::read_ahead;
 pub use ahead::{Chunks, ahead, ahead_hashed};
 pub(crate) use decompress::Kind;
 pub use decompress::{Bounds, decompressor, decompressor_within};

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use serde_json::json;
 
-use crate::compress::decompressor;
+use crate::compress::{decompressor, read_ahead};
 use crate::layout::{IMAGE_NAME, MARKER, REF_NAME};
 use crate::read::{self, Document};
 use crate::tar::TarWriter;
@@ -14,6 +14,9 @@ use crate::{BlobError, Blobs, Descriptor, Digest, EntryHead, EntryKind, Image, I
 
 /// Indexes nest; no producer goes deeper than this.
 const MAX_DEPTH: usize = 4;
+
+/// Blobs of this size are read and checked on a thread of their own while they are written; bytes.
+const AHEAD: u64 = 1 << 20;
 
 /// Writes an archive that `docker load` and `podman load` take: uncompressed layers named by their diffID, the
 /// configuration, `manifest.json`. Each compressed layer is read twice, since a tar states sizes first.
@@ -30,7 +33,7 @@ pub fn write_docker(
             let size = io::copy(&mut content(blobs, layer)?, &mut io::sink())
                 .map_err(|error| failed(blobs, "read", &layer.descriptor.digest, error))?;
             let name = layer_name(layer);
-            file(&mut tar, &name, size, &mut content(blobs, layer)?)
+            read_ahead(content(blobs, layer)?, |content| file(&mut tar, &name, size, content))
                 .map_err(|error| failed(blobs, "write", &layer.descriptor.digest, error))?;
         }
     }
@@ -79,7 +82,12 @@ pub fn write_oci(
     for (digest, descriptor) in &needed {
         let path = format!("blobs/{}/{}", digest.algorithm(), digest.hex());
         let mut content = VerifyingReader::of(blobs.open(descriptor)?, descriptor);
-        write(digest, file(&mut tar, &path, descriptor.size, &mut content))?;
+        let done = if descriptor.size < AHEAD {
+            file(&mut tar, &path, descriptor.size, &mut content)
+        } else {
+            read_ahead(content, |content| file(&mut tar, &path, descriptor.size, content))
+        };
+        write(digest, done)?;
     }
     write(&root.digest, tar.finish().map(drop))
 }

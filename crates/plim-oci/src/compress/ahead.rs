@@ -1,4 +1,4 @@
-//! Reading and inflating a layer on one thread while another works on what comes out.
+//! Reading a stream, or reading and inflating a layer, on one thread while another works on what comes out.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -44,10 +44,34 @@ fn with<T, E: From<TarError>>(
     (&mut blob).take(MAGIC as u64).read_to_end(&mut magic).map_err(TarError::Io)?;
     let plain = Kind::of(&magic) == Kind::Plain;
     let blob = io::Cursor::new(magic).chain(blob);
+    hand_over(
+        plain,
+        move |sender, used| produce(blob, hasher, sender, used),
+        consume,
+        |error| TarError::Io(error).into(),
+    )
+}
+
+/// Reads a stream as it is to its end on a thread of its own and gives the bytes to `consume`: who hashes what is read and
+/// who writes it need not wait for each other. An error of reading is the one that is told.
+pub(crate) fn read_ahead<T>(
+    mut reader: impl Read + Send,
+    consume: impl FnOnce(&mut Chunks) -> io::Result<T>,
+) -> io::Result<T> {
+    let produce = move |sender: &SyncSender<_>, used: &Receiver<_>| pass_on(&mut reader, None, sender, used).map(drop);
+    hand_over(true, produce, consume, |error| error).map(|(result, ())| result)
+}
+
+fn hand_over<T, E, P: Send>(
+    plain: bool,
+    produce: impl FnOnce(&SyncSender<Vec<u8>>, &Receiver<Vec<u8>>) -> io::Result<P> + Send,
+    consume: impl FnOnce(&mut Chunks) -> Result<T, E>,
+    failed: impl FnOnce(io::Error) -> E,
+) -> Result<(T, P), E> {
     thread::scope(|scope| {
         let (sender, receiver) = sync_channel(WAITING);
         let (empties, used) = channel();
-        let producer = scope.spawn(move || produce(blob, hasher, &sender, &used));
+        let producer = scope.spawn(move || produce(&sender, &used));
         let mut chunks = Chunks { receiver, empties, chunk: Vec::new(), read: 0, plain };
         let consumed = consume(&mut chunks);
         if consumed.is_ok() {
@@ -56,9 +80,9 @@ fn with<T, E: From<TarError>>(
         // a producer that waits for room sees that nobody takes any more
         drop(chunks);
         match producer.join().unwrap_or_else(|_| Err(io::Error::other("the reading thread failed"))) {
-            Ok(hasher) => consumed.map(|result| (result, hasher)),
+            Ok(produced) => consumed.map(|result| (result, produced)),
             // a stream that breaks looks like one that ends early: the cause is the better message
-            Err(error) => Err(TarError::Io(error).into()),
+            Err(error) => Err(failed(error)),
         }
     })
 }
@@ -66,32 +90,41 @@ fn with<T, E: From<TarError>>(
 /// Ends early when nobody takes the chunks any more.
 fn produce(
     mut blob: impl Read + Send,
-    mut hasher: Option<Hasher>,
+    hasher: Option<Hasher>,
     sender: &SyncSender<Vec<u8>>,
     used: &Receiver<Vec<u8>>,
 ) -> io::Result<Option<Hasher>> {
-    {
-        let mut tar = decompressor(&mut blob);
-        loop {
-            // fresh memory costs more to get than to fill
-            let mut chunk = used.try_recv().unwrap_or_default();
-            chunk.resize(CHUNK, 0);
-            let count = fill(&mut tar, &mut chunk)?;
-            if count == 0 {
-                break;
-            }
-            chunk.truncate(count);
-            if let Some(hasher) = &mut hasher {
-                hasher.update(&chunk);
-            }
-            if sender.send(chunk).is_err() {
-                return Ok(hasher);
-            }
+    let (hasher, taken) = pass_on(&mut decompressor(&mut blob), hasher, sender, used)?;
+    if taken {
+        // what stands behind the compressed stream belongs to the blob too, and at its end stands the check
+        io::copy(&mut blob, &mut io::sink())?;
+    }
+    Ok(hasher)
+}
+
+/// Sends what is read in chunks; also says whether all of it was taken.
+fn pass_on(
+    reader: &mut impl Read,
+    mut hasher: Option<Hasher>,
+    sender: &SyncSender<Vec<u8>>,
+    used: &Receiver<Vec<u8>>,
+) -> io::Result<(Option<Hasher>, bool)> {
+    loop {
+        // fresh memory costs more to get than to fill
+        let mut chunk = used.try_recv().unwrap_or_default();
+        chunk.resize(CHUNK, 0);
+        let count = fill(reader, &mut chunk)?;
+        if count == 0 {
+            return Ok((hasher, true));
+        }
+        chunk.truncate(count);
+        if let Some(hasher) = &mut hasher {
+            hasher.update(&chunk);
+        }
+        if sender.send(chunk).is_err() {
+            return Ok((hasher, false));
         }
     }
-    // what stands behind the compressed stream belongs to the blob too, and at its end stands the check
-    io::copy(&mut blob, &mut io::sink())?;
-    Ok(hasher)
 }
 
 /// Reads until the buffer is full or the stream ends; returns how many bytes there are.
@@ -197,6 +230,22 @@ mod tests {
         let blob = Counting(io::repeat(1).take(length), &mut seen);
         ahead(blob, |chunks| chunks.read_exact(&mut [0; 10]).map_err(TarError::Io)).unwrap();
         assert_eq!(seen, length);
+    }
+
+    #[test]
+    fn a_stream_is_read_ahead_as_it_is_and_to_its_end() {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut gzip, &vec![7; 3 * CHUNK]).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let mut seen = Vec::new();
+        read_ahead(&gzip[..], |chunks| chunks.read_to_end(&mut seen)).unwrap();
+        assert!(seen == gzip, "nothing is inflated");
+        // the check of a verifying reader stands behind its last byte, which the consumer need not ask for
+        let verified = crate::verify::VerifyingReader::new(&gzip[..], Digest::of(b"other"), None);
+        let error = read_ahead(verified, |chunks| chunks.read_exact(&mut [0; 10])).unwrap_err();
+        assert!(error.to_string().contains("digest"), "{error}");
+        let error = read_ahead(io::repeat(1), |_| Err::<(), _>(io::Error::other("full"))).unwrap_err();
+        assert_eq!(error.to_string(), "full");
     }
 
     #[test]
