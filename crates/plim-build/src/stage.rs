@@ -72,8 +72,9 @@ pub(crate) struct Building<'a> {
     pub(crate) exported: bool,
     /// The files that a RUN worked on, where that is a copy.
     pub(crate) copy: Option<WorkingCopy>,
-    /// The last step that leaves files, where the build needs nothing of the stage but its image: nobody looks at the files.
-    pub(crate) last_on_files: Option<usize>,
+    /// The step from which on nobody looks at the files that steps leave, where the build needs nothing of the stage but its
+    /// image.
+    pub(crate) unseen_from: Option<usize>,
     root: Option<(String, Arc<Base>)>,
     outcomes: Vec<StepOutcome>,
     counter: (usize, usize),
@@ -89,15 +90,39 @@ pub(crate) fn build(shared: &Shared<'_>, index: usize, results: &Results) -> Res
     Ok(building.finish())
 }
 
+fn touches_files(step: &Step) -> bool {
+    matches!(step.instruction.keyword(), Some(Keyword::Run | Keyword::Copy | Keyword::Add | Keyword::Workdir))
+}
+
+/// Returns the first of the steps at the end of a stage whose files no step looks at: the last one that leaves files, and
+/// those that only linked ones follow, which never look at what is below them.
+fn unseen_from(steps: &[Step]) -> Option<usize> {
+    let mut first = steps.iter().rposition(touches_files)?;
+    while looks_at_nothing(&steps[first])
+        && let Some(before) = steps[..first].iter().rposition(touches_files)
+    {
+        first = before;
+    }
+    Some(first)
+}
+
+fn looks_at_nothing(step: &Step) -> bool {
+    let (link, chmod, chown) = match &step.instruction.kind {
+        Kind::Copy(copy) => (copy.link, &copy.chmod, &copy.chown),
+        Kind::Add(add) => (add.link, &add.chmod, &add.chown),
+        _ => return false,
+    };
+    // --chmod switches --link off; a name is looked up in the files of the stage
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+    link && chmod.is_none() && chown.as_ref().is_none_or(|chown| is_number(&chown.value))
+}
+
 impl<'a> Building<'a> {
     fn start(shared: &'a Shared<'a>, index: usize, results: &'a Results) -> Result<Self, BuildError> {
         let stage = &shared.plan.stages[index];
-        let touches_files = |step: &Step| {
-            matches!(step.instruction.keyword(), Some(Keyword::Run | Keyword::Copy | Keyword::Add | Keyword::Workdir))
-        };
         let total = stage.steps.iter().filter(|step| touches_files(step)).count();
         // no stage can stand on the target
-        let last_on_files = stage.steps.iter().rposition(touches_files).filter(|_| index == shared.plan.target);
+        let unseen_from = (index == shared.plan.target).then(|| unseen_from(&stage.steps)).flatten();
         let mut building = Self {
             shared,
             stage,
@@ -109,7 +134,7 @@ impl<'a> Building<'a> {
             command_given: false,
             exported: shared.plan.exported.contains(&index),
             copy: None,
-            last_on_files,
+            unseen_from,
             root: None,
             outcomes: Vec::new(),
             counter: (0, total),

@@ -297,12 +297,13 @@ impl Building<'_> {
     /// to be the same, to the times that a layer does not keep, as where no earlier build left anything. Only a step that
     /// writes layers straight away can; all others get them from the layer when somebody needs them.
     fn makes_files_of_layers(&self, work: &FilesystemStep<'_>) -> bool {
-        work.write.is_some() && !self.is_last(work.number)
+        work.write.is_some() && !self.is_unseen(work.number)
     }
 
     /// Says whether nothing in this build will look at the files that the step leaves.
-    fn is_last(&self, number: usize) -> bool {
-        self.last_on_files == Some(number)
+    fn is_unseen(&self, number: usize) -> bool {
+        // what a stage starts from has a number behind all of them
+        self.unseen_from.is_some_and(|first| (first..self.stage.steps.len()).contains(&number))
     }
 
     /// Makes the files of a step of which the layer is there.
@@ -331,7 +332,7 @@ impl Building<'_> {
             None => key.clone(),
             Some(nonce) => uncached(key, nonce),
         };
-        if let Some(write) = work.write.as_mut().filter(|_| self.is_last(work.number)) {
+        if let Some(write) = work.write.as_mut().filter(|_| self.is_unseen(work.number)) {
             let layer = write()?;
             let compression = self.shared.request.compression;
             snapshots

@@ -13,6 +13,10 @@ use crate::workbench::{Workbench, can_run};
 
 pub(crate) const TESTS: &[Test] = &[
     ("the_last_copy_is_written_without_making_files", the_last_copy_is_written_without_making_files),
+    (
+        "what_only_linked_copies_follow_is_written_without",
+        what_only_linked_copies_follow_is_written_without_making_files,
+    ),
     ("a_layer_written_at_once_is_that_of_the_files", a_layer_written_at_once_is_that_of_the_files),
     ("what_comes_on_top_later_finds_the_files", what_comes_on_top_later_finds_the_files),
     ("commands_that_come_later_see_the_times_of_the_context", commands_that_come_later_see_the_times),
@@ -55,6 +59,31 @@ fn the_last_copy_is_written_without_making_files() {
     assert_eq!(with_files(&bench), 1);
     bench.build("FROM scratch AS one\nCOPY a.txt /\nFROM scratch\nCOPY --from=one / /two/\n");
     assert_eq!(with_files(&bench), 1, "the first stage is known");
+}
+
+fn what_only_linked_copies_follow_is_written_without_making_files() {
+    let linked = "COPY --link src /src\nADD --link --chown=1:2 a.txt /b/\n";
+    let unseen = format!("FROM base\nCOPY a.txt /etc/\n{linked}");
+    let bench = machine();
+    let built = bench.build(&unseen);
+    assert_eq!((cached(&built), with_files(&bench)), (vec![false; 3], 1), "the base");
+    assert_eq!(cached(&bench.build(&unseen)), [true; 3]);
+    // the same with files: another stage may look at them
+    let other = machine();
+    let seen = other.build(&format!("FROM base AS one\nCOPY a.txt /etc/\n{linked}FROM one\n"));
+    assert_eq!(with_files(&other), 1 + 3);
+    assert_eq!(seen.image.descriptor, built.image.descriptor);
+    // a step on top looks: nothing is lost
+    let more = format!("{unseen}COPY --chmod=600 a.txt /src/\n");
+    let grown = bench.build(&more);
+    assert_eq!(cached(&grown), [true, true, true, false]);
+    assert_eq!(grown.image.descriptor, machine().build(&more).image.descriptor);
+    // names and modes look at what is below
+    for looking in ["COPY --link --chown=app src /src", "COPY --link --chmod=600 src /src", "WORKDIR /src"] {
+        let bench = machine();
+        bench.build(&format!("FROM base\nCOPY a.txt /etc/\n{looking}\n"));
+        assert!(with_files(&bench) > 1, "{looking}");
+    }
 }
 
 fn a_layer_written_at_once_is_that_of_the_files() {
