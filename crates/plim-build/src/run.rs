@@ -51,7 +51,12 @@ pub(crate) fn run(building: &mut Building<'_>, number: usize, step: &Step, run: 
             vec![path]
         }
     };
-    let row = history::run(&building.scope.history_arguments(), &args);
+    // a script that names its interpreter is started as it is; the history shows it as BuildKit's does, as a command of the shell
+    let shown = match &script {
+        Some((path, _)) => instruction::with_shell(building, path),
+        None => args.clone(),
+    };
+    let row = history::run(&building.scope.history_arguments(), &shown);
     let environment = Environment::of(building);
     let op = describe(building, &args, script.as_ref(), network, &mounts, &environment);
     let shared = building.shared;

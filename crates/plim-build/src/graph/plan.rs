@@ -31,15 +31,22 @@ pub(crate) fn plan(
         return Err(no_stage(request));
     }
     let scope = (globals, Lexer::new(dockerfile.escape));
-    for index in 0..stages.len() {
-        let steps = std::mem::take(&mut stages[index].steps);
-        let steps = steps
-            .into_iter()
-            .map(|step| with_origins(step, &names, &stages, index, scope))
-            .collect::<Result<_, _>>()?;
-        stages[index].steps = steps;
-    }
     let target = find_target(request.target.as_deref(), &stages)?;
+    let mut resolved = BTreeSet::new();
+    // what a stage that nobody needs names need not be there
+    let mut resolve = |stages: &mut Vec<Stage>, first: usize| -> Result<(), BuildError> {
+        let mut wanted = BTreeSet::from([first]);
+        while let Some(index) = wanted.pop_last() {
+            if resolved.insert(index) {
+                let steps = std::mem::take(&mut stages[index].steps);
+                let steps = steps.into_iter().map(|step| with_origins(step, &names, stages, index, scope));
+                stages[index].steps = steps.collect::<Result<_, _>>()?;
+                wanted.extend(stages[index].dependencies());
+            }
+        }
+        Ok(())
+    };
+    resolve(&mut stages, target)?;
     let mut images = Images::default();
     let mut triggered = BTreeSet::new();
     // triggers may copy from stages that nothing needed so far, whose bases may have triggers of their own
@@ -63,6 +70,9 @@ pub(crate) fn plan(
             }
             steps.append(&mut stages[index].steps);
             stages[index].steps = steps;
+            for dependency in stages[index].dependencies().collect::<Vec<_>>() {
+                resolve(&mut stages, dependency)?;
+            }
         }
     };
     warn_platforms(&stages, &needed, &images, warnings);

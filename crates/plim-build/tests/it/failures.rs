@@ -86,6 +86,10 @@ fn stages_that_are_not_needed_do_not_fail() {
     let bench = Workbench::new();
     let built = bench.build("FROM nowhere AS test\nCOPY missing /\nFROM scratch\nWORKDIR /x\n");
     assert_eq!(built.steps.len(), 1);
+    let later = "FROM scratch AS test\nCOPY --from=last /x /y\nFROM scratch AS last\nWORKDIR /x\n";
+    assert_eq!(bench.build(later).steps.len(), 1);
+    let error = bench.fail(&later.replace("/x\n", "/x\nCOPY --from=test /y /z\n"));
+    assert_eq!(error.line(), Some(2), "now it is needed: {error}");
 }
 
 fn a_required_argument_is_asked_for() {

@@ -161,6 +161,8 @@ fn here_documents_are_scripts() {
     assert_eq!(content(2), "/dev/pipes/SCRIPT\n");
     assert_eq!(content(3), "three\n");
     assert_eq!(content(4), "four /usr/bin:/bin\n");
+    let rows: Vec<_> = built.image.config.history.iter().filter_map(|row| row.created_by.as_deref()).collect();
+    assert!(rows.contains(&"RUN /bin/sh -c /dev/pipes/SCRIPT # buildkit"), "{rows:?}");
 }
 
 fn proxies_and_authorities_are_no_part_of_the_key() {
