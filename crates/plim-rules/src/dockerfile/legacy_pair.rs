@@ -32,7 +32,7 @@ pub(super) fn check(view: &View<'_>, found: &mut Vec<Diagnostic>) {
 /// The pair with `=`; none where quotes, escapes or line ends would have to be read first.
 fn rewritten(pair: &KeyValue) -> Option<String> {
     let (key, value) = (&pair.key.value, &pair.value.value);
-    if value.contains(['"', '\'', '\\', '`', '\n']) {
+    if [key, value].iter().any(|text| text.contains(['"', '\'', '\\', '`', '\n'])) {
         return None;
     }
     Some(if value.contains(char::is_whitespace) || value.is_empty() {
@@ -40,4 +40,26 @@ fn rewritten(pair: &KeyValue) -> Option<String> {
     } else {
         format!("{key}={value}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use plim_diag::Subject;
+
+    #[test]
+    fn names_and_values_with_quotes_or_escapes_are_left_alone() {
+        let fixes = |line: &str| {
+            let file = plim_dockerfile::parse(&format!("FROM scratch\n{line}\n"));
+            assert!(file.errors.is_empty(), "{line}: {:?}", file.errors);
+            let findings = crate::dockerfile(&file, &Subject::file("Dockerfile"), None);
+            let finding = findings.iter().find(|finding| finding.rule == super::RULE.id).expect("it is found");
+            finding.fix.is_some()
+        };
+        for line in ["ENV a b c", "LABEL a b"] {
+            assert!(fixes(line), "{line}");
+        }
+        for line in ["ENV \", b c", "ENV 'a b", "ENV a\\ b c", "LABEL a\"b\" c", "ENV a \"b\" c"] {
+            assert!(!fixes(line), "{line}");
+        }
+    }
 }
