@@ -145,14 +145,17 @@ impl Git<'_> {
     fn take(&self, repository: &Repository) -> Result<Option<i64>, String> {
         let wanted = repository.reference.as_deref().or(repository.commit.as_deref()).unwrap_or("HEAD");
         self.run(&["init", "--quiet"])?;
-        let shallow = self.run(&["fetch", "--quiet", "--depth=1", "--no-tags", "--", &repository.url, wanted]);
-        let found = if shallow.is_ok() {
-            "FETCH_HEAD"
-        } else {
-            // servers need not hand out single commits, and short names of commits are known here only
-            let all = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
-            self.run(&["fetch", "--quiet", "--", &repository.url, all[0], all[1]])?;
-            wanted
+        let fetch = |args: &[&str]| self.run(&[&["fetch", "--quiet"], args].concat());
+        let alone = ["--no-tags", "--", &repository.url, wanted];
+        let found = match fetch(&[&["--depth=1"], &alone[..]].concat()) {
+            Ok(_) => "FETCH_HEAD",
+            // not every server gives out a part of a history, as a folder of files behind HTTP does not
+            Err(reason) if reason.contains("shallow") && fetch(&alone).is_ok() => "FETCH_HEAD",
+            Err(_) => {
+                // servers need not hand out single commits, and short names of commits are known here only
+                fetch(&["--", &repository.url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"])?;
+                wanted
+            }
         };
         let missing = |_| format!("there is no branch, tag or commit `{wanted}`");
         self.run(&["checkout", "--quiet", "--detach", found]).map_err(missing)?;
@@ -189,7 +192,7 @@ impl Git<'_> {
     fn run_with(&self, args: &[&str], settings: &[(&str, &str)]) -> Result<String, String> {
         let mut command = Command::new("git");
         command.arg("-C").arg(self.dir).args(args).stdin(Stdio::null());
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
+        command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
         // nobody's settings: the same address gives the same files on every machine
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", OsStr::new("/dev/null"));
         // the repository is that of the directory, also where a hook of another starts the build
@@ -275,6 +278,59 @@ mod tests {
         // which is no empty promise: other commands of git would
         let _ = git(&["log", "-1"]);
         assert!(proof.exists());
+    }
+
+    #[test]
+    fn a_repository_that_is_a_folder_behind_http_is_fetched() {
+        let dir = tempfile::tempdir().unwrap();
+        let git = |args: &[&str]| Git { access: &Access::default(), dir: dir.path() }.run(args);
+        if git(&["init", "--quiet", "--initial-branch=trunk"]).is_err_and(|error| error.starts_with(NO_GIT)) {
+            eprintln!("skipped: git is not there");
+            return;
+        }
+        std::fs::write(dir.path().join("file"), "1").unwrap();
+        git(&["add", "file"]).unwrap();
+        for name in ["one", "two"] {
+            git(&[
+                "-c",
+                "user.name=X",
+                "-c",
+                "user.email=x@example.org",
+                "commit",
+                "--quiet",
+                "--allow-empty",
+                "-m",
+                name,
+            ])
+            .unwrap();
+        }
+        git(&["tag", "v1", "HEAD~1"]).unwrap();
+        git(&["update-server-info"]).unwrap();
+        let server = plim_testkit::http::Server::start();
+        let root = dir.path().join(".git");
+        let mut dirs = vec![root.clone()];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+                if entry.file_type().unwrap().is_dir() {
+                    dirs.push(entry.path());
+                } else {
+                    let path = entry.path().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+                    server.page(&format!("/r.git/{path}"), std::fs::read(entry.path()).unwrap());
+                }
+            }
+        }
+        // what a server that knows git would be asked
+        let refs = std::fs::read(root.join("info/refs")).unwrap();
+        server.page("/r.git/info/refs?service=git-upload-pack", refs);
+        let short = git(&["rev-parse", "--short", "HEAD~1"]).unwrap();
+        for wanted in ["", "#trunk", "#refs/heads/trunk", "#v1", "?tag=v1", &format!("#{}", short.trim())] {
+            let address = format!("{}{wanted}", server.url("/r.git"));
+            let checkout = fetch(&Repository::parse(&address).unwrap(), &Access::default());
+            let checkout = checkout.unwrap_or_else(|error| panic!("{wanted}: {error}"));
+            assert_eq!(std::fs::read(checkout.root().join("file")).unwrap(), b"1", "{wanted}");
+        }
+        let error = fetch(&Repository::parse(&server.url("/r.git#none")).unwrap(), &Access::default()).err().unwrap();
+        assert!(error.contains("`none`"), "{error}");
     }
 
     #[test]

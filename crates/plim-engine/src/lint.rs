@@ -166,6 +166,10 @@ pub(crate) fn stop_at_findings(
 ) -> Result<(), Failure> {
     let source = String::from_utf8_lossy(text);
     let (file, checks) = read(&source, build_args);
+    if let Some(word) = &checks.unknown {
+        return Err(Failure::subject(format!("{name}: `{word}` is no option of `# check=` or {CHECK_ARG}"))
+            .hint("the options are `skip=RULE,RULE`, `experimental=RULE` and `error=true`, separated by semicolons"));
+    }
     // what cannot be read is the builder's to say
     if !checks.error || !file.errors.is_empty() {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bstr::BString;
+use bstr::{BString, ByteSlice};
 use plim_oci::Digest;
 use plim_oci::http::{Client, ClientOptions, Proxies};
 
@@ -63,7 +63,7 @@ pub(super) fn fetch(
             }
         }
     }
-    Ok(Inline { name: BString::from(file_name(address)), content: InlineContent::File(path), mode: MODE, mtime: None })
+    Ok(Inline { name: file_name(address), content: InlineContent::File(path), mode: MODE, mtime: None })
 }
 
 fn options(building: &Building<'_>) -> ClientOptions {
@@ -82,13 +82,31 @@ fn options(building: &Building<'_>) -> ClientOptions {
     }
 }
 
-fn file_name(address: &str) -> &str {
+/// Returns the last part of an address's path, as the file system is to have it.
+fn file_name(address: &str) -> BString {
     let path = address.split(['#', '?']).next().unwrap_or(address);
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
-    match path.rsplit_once('/') {
-        Some((_, name)) if !name.is_empty() => name,
-        _ => UNNAMED,
+    let path = decoded(path.split_once('/').map_or("", |(_, path)| path));
+    let name = path.trim_end_with(|character| character == '/').rsplit_str("/").next().unwrap_or_default();
+    // no directory, and nothing outside of the destination
+    if matches!(name, b"" | b"." | b"..") || name.contains(&0) { UNNAMED.into() } else { name.into() }
+}
+
+/// Decodes `%20` and its like (RFC 3986, section 2.1); a `%` that begins nothing is one.
+fn decoded(path: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let digits = tail.first_chunk::<2>().filter(|digits| first == b'%' && digits.iter().all(u8::is_ascii_hexdigit));
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()) {
+            out.push(byte);
+            rest = &tail[2..];
+        } else {
+            out.push(first);
+            rest = tail;
+        }
     }
+    out
 }
 
 /// Returns an error with its causes on one line.
@@ -112,6 +130,12 @@ mod tests {
         assert_eq!(file_name("https://example.org/a/b.tar.gz?x=/y#z"), "b.tar.gz");
         assert_eq!(file_name("https://example.org/"), UNNAMED);
         assert_eq!(file_name("https://example.org"), UNNAMED);
+        assert_eq!(file_name("https://example.org/a/"), "a");
+        assert_eq!(file_name("https://example.org/a%20b%2"), "a b%2");
+        assert_eq!(file_name("https://example.org/a%2Fb%ff"), BString::from(b"b\xff"));
+        for outside in ["https://example.org/..", "https://example.org/a/%2e%2E/", "https://example.org/%00"] {
+            assert_eq!(file_name(outside), UNNAMED, "{outside}");
+        }
     }
 
     #[test]

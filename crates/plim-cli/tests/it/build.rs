@@ -205,6 +205,8 @@ fn findings_stop_a_build_only_where_the_file_or_an_argument_says_so() {
     env.write("Dockerfile", "FROM scratch as a\nCOPY x /\n");
     env.plim(["build", "."]).good();
     env.plim(["build", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=error=true", "."]).fails(1);
+    env.write("Dockerfile", "# check=skip=FromAsCasing;eror=true\nFROM scratch as a\nCOPY x /\n");
+    env.check("build_check_option", &env.plim(["build", "."]).fails(1));
     // rules that BuildKit does not have stop nothing
     env.write("Dockerfile", "# check=error=true\nFROM scratch\nADD x /\n");
     env.plim(["build", "."]).good();

@@ -43,6 +43,8 @@ pub struct Checks {
     experimental_all: bool,
     /// A finding stops the build.
     pub error: bool,
+    /// The first word that says nothing; BuildKit does not build with one.
+    pub unknown: Option<String>,
 }
 
 impl Checks {
@@ -51,7 +53,7 @@ impl Checks {
         file.directive("check").map(|directive| Self::parse(&directive.value)).unwrap_or_default()
     }
 
-    /// Reads `skip=A,B;error=true`. What is unknown says nothing, as to BuildKit.
+    /// Reads `skip=A,B;error=true`. Rules that are unknown say nothing, as to BuildKit.
     pub fn parse(text: &str) -> Self {
         let mut checks = Self::default();
         for part in text.split(';') {
@@ -63,7 +65,11 @@ impl Checks {
                     checks.experimental.extend(names.split(',').map(|name| name.trim().to_owned()));
                 }
                 Some(("error", value)) => checks.error = value.eq_ignore_ascii_case("true") || value == "1",
-                _ => {}
+                _ if part.trim().is_empty() => {}
+                option => {
+                    let word = option.map_or(part.trim(), |(name, _)| name);
+                    checks.unknown.get_or_insert_with(|| word.to_owned());
+                }
             }
         }
         checks
@@ -99,6 +105,10 @@ mod tests {
         let all = Checks::parse("skip=all");
         assert!(!all.wants("exec-form") && all.wants("syntax") && !all.error);
         assert_eq!(Checks::parse(""), Checks::default());
+        assert_eq!(all.unknown, None);
+        for (text, word) in [("skip=A;eror=true", "eror"), ("error", "error"), ("skip=NoSuchRule; ;x = y;z=1", "x")] {
+            assert_eq!(Checks::parse(text).unknown.as_deref(), Some(word), "{text}");
+        }
         assert!(!Checks::default().wants("definition-description"));
         assert!(Checks::parse("experimental=InvalidDefinitionDescription").wants("definition-description"));
         assert!(!Checks::parse("experimental=all;skip=definition-description").wants("definition-description"));
