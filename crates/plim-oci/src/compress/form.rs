@@ -116,7 +116,7 @@ mod tests {
         for text in ["none", "gzip:6", "zstd:22", "estargz:12"] {
             assert_eq!(text.parse::<LayerForm>().unwrap().to_string(), text);
         }
-        assert_eq!("estargz".parse(), Ok(LayerForm::Estargz(5)));
+        assert_eq!("estargz".parse(), Ok(LayerForm::Estargz(2)));
         for text in ["estargz:0", "estargz:13", "estargzip", "zstd:23", "xz", ""] {
             assert!(text.parse::<LayerForm>().is_err(), "{text}");
         }
