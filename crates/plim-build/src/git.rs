@@ -146,16 +146,17 @@ impl Git<'_> {
         let wanted = repository.reference.as_deref().or(repository.commit.as_deref()).unwrap_or("HEAD");
         self.run(&["init", "--quiet"])?;
         let fetch = |args: &[&str]| self.run(&[&["fetch", "--quiet"], args].concat());
-        let alone = ["--no-tags", "--", &repository.url, wanted];
-        let found = match fetch(&[&["--depth=1"], &alone[..]].concat()) {
-            Ok(_) => "FETCH_HEAD",
+        let found = if fetch(&["--depth=1", "--no-tags", "--", &repository.url, wanted]).is_ok() {
+            "FETCH_HEAD"
+        } else if wanted == "HEAD" {
             // not every server gives out a part of a history, as a folder of files behind HTTP does not
-            Err(reason) if reason.contains("shallow") && fetch(&alone).is_ok() => "FETCH_HEAD",
-            Err(_) => {
-                // servers need not hand out single commits, and short names of commits are known here only
-                fetch(&["--", &repository.url, "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"])?;
-                wanted
-            }
+            fetch(&["--no-tags", "--", &repository.url, wanted])?;
+            "FETCH_HEAD"
+        } else {
+            // nor single commits, and short names of commits are known here only. All branches get the names that they have there
+            let all = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+            fetch(&["--update-head-ok", "--", &repository.url, all[0], all[1]])?;
+            wanted
         };
         let missing = |_| format!("there is no branch, tag or commit `{wanted}`");
         self.run(&["checkout", "--quiet", "--detach", found]).map_err(missing)?;
@@ -192,7 +193,7 @@ impl Git<'_> {
     fn run_with(&self, args: &[&str], settings: &[(&str, &str)]) -> Result<String, String> {
         let mut command = Command::new("git");
         command.arg("-C").arg(self.dir).args(args).stdin(Stdio::null());
-        command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", "http:https:git:ssh");
         // nobody's settings: the same address gives the same files on every machine
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", OsStr::new("/dev/null"));
         // the repository is that of the directory, also where a hook of another starts the build
