@@ -168,7 +168,7 @@ pub(crate) fn stop_at_findings(
     let (file, checks) = read(&source, build_args);
     if let Some(word) = &checks.unknown {
         return Err(Failure::subject(format!("{name}: `{word}` is no option of `# check=` or {CHECK_ARG}"))
-            .hint("the options are `skip=RULE,RULE`, `experimental=RULE` and `error=true`, separated by semicolons"));
+            .hint(plim_rules::CHECK_OPTIONS));
     }
     // what cannot be read is the builder's to say
     if !checks.error || !file.errors.is_empty() {

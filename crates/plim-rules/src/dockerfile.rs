@@ -28,7 +28,7 @@ mod stage_names;
 mod undefined_variable;
 mod workdir;
 
-pub use skip::{Checks, buildkit_name};
+pub use skip::{CHECK_OPTIONS, Checks, buildkit_name};
 
 /// A Dockerfile cannot be read, or an instruction makes no sense.
 const SYNTAX: Rule = Rule {
@@ -72,7 +72,16 @@ pub const RULES: &[Rule] = &[
 /// Looks at a Dockerfile, but not for what its `# check=skip=` does not want. Where it has syntax errors, those are all that is reported: what follows from a broken
 /// line would only confuse. `ignore` are the patterns that leave files out of its context, where they are known.
 pub fn dockerfile(file: &Dockerfile, subject: &Subject, ignore: Option<&Patterns>) -> Vec<Diagnostic> {
-    dockerfile_with(file, subject, ignore, &Checks::of(file))
+    let checks = Checks::of(file);
+    let mut found = dockerfile_with(file, subject, ignore, &checks);
+    if let (Some(word), Some(directive), true) = (&checks.unknown, file.directive("check"), file.errors.is_empty()) {
+        let diagnostic = Diagnostic::new(&SYNTAX, subject.clone(), format!("`{word}` is no option of `# check=`"))
+            .primary(directive.span, "")
+            .with_help(CHECK_OPTIONS)
+            .with_prop("step", "syntax");
+        found.insert(0, diagnostic);
+    }
+    found
 }
 
 /// Looks at a Dockerfile for what is wanted, whatever its own directive says.

@@ -2,5 +2,5 @@
 
 mod dockerfile;
 
-pub use dockerfile::{Checks, RULES, buildkit_name, dockerfile, dockerfile_with, syntax_error};
+pub use dockerfile::{CHECK_OPTIONS, Checks, RULES, buildkit_name, dockerfile, dockerfile_with, syntax_error};
 pub use plim_diag::Diagnostic;

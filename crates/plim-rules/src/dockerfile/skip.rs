@@ -30,6 +30,10 @@ const NAMES: &[(&str, &str)] = &[
 /// Rules that are looked for only where that is asked for.
 const EXPERIMENTAL: &[&str] = &["definition-description"];
 
+/// What may be said in `# check=`, for those who said something else.
+pub const CHECK_OPTIONS: &str =
+    "the options are `skip=RULE,RULE`, `experimental=RULE` and `error=true`, separated by semicolons";
+
 /// What `# check=` says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checks {
@@ -112,6 +116,18 @@ mod tests {
         assert!(!Checks::default().wants("definition-description"));
         assert!(Checks::parse("experimental=InvalidDefinitionDescription").wants("definition-description"));
         assert!(!Checks::parse("experimental=all;skip=definition-description").wants("definition-description"));
+    }
+
+    #[test]
+    fn an_unknown_option_is_found() {
+        let found = |text: &str| {
+            let file = plim_dockerfile::parse(text);
+            super::super::dockerfile(&file, &plim_diag::Subject::file("Dockerfile"), None)
+        };
+        let findings = found("# check=skip=all;eror=true\nFROM scratch AS x\n");
+        assert_eq!((findings.len(), findings[0].rule), (1, super::super::SYNTAX.id));
+        assert!(findings[0].message.contains("`eror`"), "{}", findings[0].message);
+        assert!(found("# check=skip=all;error=true\nFROM scratch AS x\n").is_empty());
     }
 
     #[test]
