@@ -34,18 +34,25 @@ jq -r '.timings.before[] | "before \(.seconds) \(.instruction)"' "$work/first.js
 jq -r '.timings.after[] | "after \(.seconds) \(.instruction)"' "$work/first.json" >>"$work/steps"
 sort -k2,2 -rn "$work/steps" | awk '{printf "%8.2f  %-6s ", $2, $1; $1 = $2 = ""; print substr($0, 3, 90)}' | head -n 12
 echo
-# tasks of the first run, a line each: seconds, title. A task is told by its number; its first line is its title
-awk '$1 ~ /^#[0-9]+$/ {
-    rest = substr($0, length($1) + 2)
-    if (!($1 in title)) title[$1] = rest
-    else if (rest ~ /^DONE /) { split(rest, word, /[ s]/); print word[2], title[$1] }
-}' "$work/first.log" >"$work/tasks"
+# the tasks of a run, a line each: seconds, title. A task is told by its number; its first line is its title
+tasks() { # label
+    awk '$1 ~ /^#[0-9]+$/ {
+        rest = substr($0, length($1) + 2)
+        if (!($1 in title)) title[$1] = rest
+        else if (rest ~ /^DONE /) { split(rest, word, /[ s]/); print word[2], title[$1] }
+    }' "$work/$1.log"
+}
+# seconds of pip in the build of the old image
+pip_of() { jq '[.timings.before[] | select(.instruction | test("pip install")) | .seconds] | add // 0' "$work/$1.json"; } # label
+# seconds of pip in the measured rebuild, which comes last
+pip_again() { tasks "$1" | awk '/RUN pip install/ {t = $1} END {print t + 0}'; } # label
+tasks first >"$work/tasks"
 # seconds of the tasks with such a title, all together
 seconds() { awk -v title="$1" '{t = $1; $1 = ""; sub(/^ /, "")} $0 ~ title {all += t} END {printf "%.1f", all}' "$work/tasks"; }
 echo 'the old image, one after the other (the new one is built beside it):'
-before=$(seconds '^build before') pip=$(jq '[.timings.before[] | select(.instruction | test("pip install")) | .seconds] | add // 0' "$work/first.json")
+before=$(seconds '^build before') pip=$(pip_of first)
 chain=$(seconds '^base (debian|buildpack-deps|python)$')
-again=$(awk '/RUN pip install/ {t = $1} END {print t + 0}' "$work/tasks")
+again=$(pip_again first)
 awk -v before="$before" -v pip="$pip" -v chain="$chain" -v prove="$(seconds '^prove')" -v again="$again" \
     -v all="$(awk '{print $2}' "$work/first.time")" 'BEGIN {
     row = "%8.1f  %4.0f %%  %s\n"
@@ -69,12 +76,7 @@ awk '{t = $1; $1 = ""; sub(/^ /, "")} /^base [a-z0-9-]+$/ {print $2}' "$work/tas
     "$plim" -q base build "$base" >"$work/base.log" 2>&1 || { cat "$work/base.log" >&2; exit 1; }
 done
 run at-hand
-awk '$1 ~ /^#[0-9]+$/ {
-    rest = substr($0, length($1) + 2)
-    if (!($1 in title)) title[$1] = rest
-    else if (rest ~ /^DONE /) { split(rest, word, /[ s]/); if (title[$1] ~ /RUN pip install/) again = word[2] }
-} END {print again + 0}' "$work/at-hand.log" >"$work/again"
-awk -v pip="$(jq '[.timings.before[] | select(.instruction | test("pip install")) | .seconds] | add // 0' "$work/at-hand.json")" -v again="$(cat "$work/again")" \
+awk -v pip="$(pip_of at-hand)" -v again="$(pip_again at-hand)" \
     -v all="$(awk '{print $2}' "$work/at-hand.time")" \
     'BEGIN {printf "pip takes %.1f s of %.1f s (%.0f %%)\n", pip + again, all, 100 * (pip + again) / all}'
 echo
