@@ -17,10 +17,13 @@ const STATUS: &str = "var/lib/dpkg/status";
 const FILE_TRIGGERS: &str = "var/lib/dpkg/triggers/File";
 
 /// A configuration of fontconfig that knows no fonts. Its caches belong into no layer, so they need not be made: after
-/// making one, fc-cache sleeps for two seconds. What lies in this directory goes when the level is finished.
+/// making one, fc-cache sleeps for two seconds. What lies in this directory goes when the level is finished. Without a
+/// directory for fonts and one for caches, fontconfig takes it for none and falls back on what it was compiled with.
 const NO_FONTS: &str = "run/plim-no-fonts.conf";
-const NO_FONTS_CONTENT: &str =
-    "<?xml version=\"1.0\"?>\n<!DOCTYPE fontconfig SYSTEM \"urn:fontconfig:fonts.dtd\">\n<fontconfig></fontconfig>\n";
+const NO_FONTS_CONTENT: &str = r#"<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
+<fontconfig><dir>/run/plim-no-fonts</dir><cachedir>/run/plim-no-fonts</cachedir></fontconfig>
+"#;
 
 /// Returns the paths of a `conffiles` file, relative to the root.
 pub(super) fn conffiles(text: &str) -> Vec<String> {
@@ -223,6 +226,14 @@ mod tests {
     #[test]
     fn what_only_the_programs_need_is_gone_in_the_end() {
         assert!(super::super::clean::EMPTIED.iter().any(|dir| NO_FONTS.starts_with(&format!("{dir}/"))));
+    }
+
+    #[test]
+    fn fontconfig_has_directories_to_look_into_and_finds_nothing() {
+        let place = NO_FONTS.trim_end_matches(".conf");
+        for element in ["dir", "cachedir"] {
+            assert!(NO_FONTS_CONTENT.contains(&format!("<{element}>/{place}</{element}>")), "{element}");
+        }
     }
 
     #[test]
