@@ -172,6 +172,8 @@ static RECIPES: LazyLock<Vec<Recipe>> = LazyLock::new(|| {
         "node-build",
         "rust-build",
         "debian",
+        "buildpack-deps-curl",
+        "buildpack-deps-scm",
         "buildpack-deps",
         "python",
         "node",

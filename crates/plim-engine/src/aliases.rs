@@ -95,15 +95,21 @@ pub(crate) fn well_known(repository: &str, tag: &str) -> Option<StandIn> {
     if let Some(name) = repository.strip_prefix("gcr.io/distroless/") {
         return distroless(name, &words);
     }
-    let recipe = match repository {
-        "docker.io/library/debian" if words.contains(&"slim") => "debian-slim",
-        "docker.io/library/debian" => "debian",
-        "docker.io/library/buildpack-deps" => "buildpack-deps",
+    // the recipes of a repository, each with the word of a tag that asks for it
+    let (whole, parts): (_, &[(&str, &'static str)]) = match repository {
+        "docker.io/library/debian" => ("debian", &[("slim", "debian-slim")]),
+        "docker.io/library/buildpack-deps" => {
+            ("buildpack-deps", &[("curl", "buildpack-deps-curl"), ("scm", "buildpack-deps-scm")])
+        }
         _ => return None,
     };
-    let known = |word: &str| release(word).is_some() || matches!(word, "slim" | "latest" | "curl" | "scm");
+    let part = parts.iter().find(|(word, _)| words.contains(word));
+    let recipe = part.map_or(whole, |(_, recipe)| *recipe);
+    let known = |word: &str| {
+        release(word).is_some() || word == "latest" || is_version(word) || parts.iter().any(|(part, _)| *part == word)
+    };
     let release = words.iter().find_map(|word| release(word));
-    words.iter().all(|word| known(word) || is_version(word)).then(|| StandIn {
+    words.iter().all(|word| known(word)).then(|| StandIn {
         recipe,
         differs: differing_release(release),
         as_root: false,
@@ -237,6 +243,10 @@ mod tests {
             shown("docker.io/library/debian", "bookworm"),
             "debian: Debian 12 is asked for, the recipe is Debian 13 (trixie)"
         );
+        assert_eq!(shown("docker.io/library/buildpack-deps", "trixie-curl"), "buildpack-deps-curl");
+        assert_eq!(shown("docker.io/library/buildpack-deps", "scm"), "buildpack-deps-scm");
+        assert_eq!(shown("docker.io/library/buildpack-deps", "trixie"), "buildpack-deps");
+        assert_eq!(shown("docker.io/library/debian", "scm"), "-");
         assert_eq!(shown("docker.io/library/alpine", "3.20"), "-");
         assert_eq!(shown("docker.io/library/ubuntu", "24.04"), "-");
         assert_eq!(shown("gcr.io/distroless/cc-debian13", "nonroot"), "cc");
