@@ -36,14 +36,27 @@ pub fn indexes(data: &[u8]) {
     });
 }
 
-/// A package of any bytes is unpacked or refused.
+/// A package of any bytes is unpacked or refused, and the same with its data as zstd.
 pub fn package(data: &[u8]) {
+    let Some(entries) = entries(data) else { return };
+    let mut repacked = std::io::Cursor::new(Vec::new());
+    if plim_debian::deb::repack(data, &mut repacked) == Ok(true) {
+        assert_eq!(self::entries(repacked.get_ref()), Some(entries));
+    }
+}
+
+/// What a reader gets of a package that it reads to the end, the beginning of its files with it.
+fn entries(data: &[u8]) -> Option<String> {
     let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     std::fs::write(file.path(), data).expect("a file can be written");
-    let Ok(deb) = Deb::open(file.path()) else { return };
-    let _ = deb.control_text("control");
-    let _ = deb.unpack(&mut |_, content| {
-        let _ = std::io::copy(&mut content.take(1 << 20), &mut std::io::sink());
+    let deb = Deb::open(file.path()).ok()?;
+    let mut text = format!("{} {:?}\n", deb.epoch(), deb.control());
+    deb.unpack(&mut |entry, content| {
+        let mut start = Vec::new();
+        let read = content.take(1 << 16).read_to_end(&mut start);
+        text += &format!("{entry:?} {start:?} {}\n", read.is_ok());
         Ok(())
-    });
+    })
+    .ok()?;
+    Some(text)
 }

@@ -13,6 +13,11 @@ use plim_oci::EntryKind;
 
 use crate::DebianError;
 
+mod repack;
+
+pub(crate) use repack::is_whole;
+pub use repack::repack;
+
 /// Memory that an xz or zstd stream may ask for, in bytes; dpkg-deb's own level needs less than a third.
 const DECODER_MEMORY: u64 = 256 << 20;
 /// The largest control archive that is read, in bytes, unpacked; the largest of Debian has about 6 MB.
@@ -181,10 +186,17 @@ fn malformed(path: &Path, reason: String) -> DebianError {
     DebianError::Malformed { file: format!("package {name}"), reason }
 }
 
-/// Reads the 60-byte head of an `ar` member: name, size, time.
+/// Bytes of the head of an `ar` member.
+const HEAD: usize = 60;
+
+/// Reads the head of an `ar` member: name, size, time.
 fn member_head(file: &mut impl Read) -> Result<(String, u64, i64), String> {
-    let mut head = [0; 60];
+    let mut head = [0; HEAD];
     file.read_exact(&mut head).map_err(|_| "it ends too early".to_owned())?;
+    parse_head(&head)
+}
+
+fn parse_head(head: &[u8; HEAD]) -> Result<(String, u64, i64), String> {
     if &head[58..] != b"`\n" {
         return Err("it has a damaged member head".to_owned());
     }

@@ -79,7 +79,7 @@ impl Level {
     /// Returns when the newest of the packages was built, in seconds since 1970; they must have been fetched. No file
     /// of the level is newer.
     pub fn epoch(&self) -> Result<i64, DebianError> {
-        plan::newest(self.packages.iter().map(|package| &package.file))
+        plan::newest(self.packages.iter().map(Package::stored))
     }
 
     /// Returns the programs to run in the root after [`Level::unpack`], in order.

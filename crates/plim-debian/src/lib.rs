@@ -14,6 +14,7 @@ pub mod archive;
 pub mod deb;
 mod deb822;
 pub mod error;
+mod fetch;
 mod glob;
 pub mod index;
 pub mod keyring;

@@ -3,17 +3,13 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
-use plim_oci::{Digest, Events, ImageConfig, Platform};
+use plim_oci::{Digest, ImageConfig, Platform};
 
 use crate::deb::Deb;
 use crate::level::Level;
 use crate::{DebianError, Mirror, Transport};
-
-/// Downloads that run at once: more would not be kind to a mirror.
-const PARALLEL: usize = 4;
 
 /// A chosen package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +36,8 @@ pub struct Package {
     pub multi_arch_same: bool,
     /// The packages whose files it may take over, as in the field `Replaces`.
     pub replaces: String,
-    /// Where it lies once fetched.
-    pub file: PathBuf,
+    /// Where it is fetched to; [`Package::stored`] says where it lies then.
+    pub(crate) file: PathBuf,
 }
 
 /// A suite that was read.
@@ -108,54 +104,6 @@ impl Plan {
     /// Returns when the newest of the suites was published.
     pub fn release_date(&self) -> Timestamp {
         self.suites.iter().map(|suite| suite.date).max().unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// Fetches the packages that are not in the cache, four at a time, each verified by size and digest.
-    pub fn fetch(&self, events: &dyn Events) -> Result<(), DebianError> {
-        let pool = self.cache.join("pool");
-        std::fs::create_dir_all(&pool).map_err(DebianError::io("create", &pool))?;
-        let lock = pool.join("lock");
-        let _lock = plim_oci::lock::lock_exclusive(&lock).map_err(DebianError::io("lock", &lock))?;
-        let missing: Vec<&Package> = self.packages().filter(|package| !is_there(package)).collect();
-        if missing.is_empty() {
-            return Ok(());
-        }
-        if self.offline {
-            return Err(DebianError::Offline { file: format!("package {} {}", missing[0].name, missing[0].version) });
-        }
-        let total = missing.iter().map(|package| package.size).sum();
-        let task = events.start(&format!("fetching {} Debian packages", missing.len()), Some(total));
-        let next = AtomicUsize::new(0);
-        let result = std::thread::scope(|scope| {
-            let worker = || -> Result<(), DebianError> {
-                while let Some(package) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if events.cancelled() {
-                        return Err(DebianError::Cancelled);
-                    }
-                    let fetched = self.transport.download(
-                        &package.url,
-                        &package.file,
-                        &package.digest,
-                        package.size,
-                        events,
-                        task,
-                    );
-                    if let Err(source) = fetched {
-                        // the others stop at their next package
-                        next.store(missing.len(), Ordering::Relaxed);
-                        if source.is_missing() {
-                            crate::archive::distrust(&self.cache);
-                        }
-                        return Err(DebianError::Fetch { url: package.url.clone(), source });
-                    }
-                }
-                Ok(())
-            };
-            let threads: Vec<_> = (0..PARALLEL).map(|_| scope.spawn(worker)).collect();
-            threads.into_iter().try_for_each(|thread| thread.join().unwrap_or(Err(DebianError::Cancelled)))
-        });
-        events.finish(task, &format!("{} packages", missing.len()), result.is_err());
-        result
     }
 
     /// Returns when the newest of the packages was built, in seconds since 1970: the date of the image. The packages
@@ -229,11 +177,6 @@ impl Plan {
         }
         text
     }
-}
-
-/// A file of the cache got its name only after its digest was checked; its size tells a cut one.
-fn is_there(package: &Package) -> bool {
-    package.file.metadata().is_ok_and(|meta| meta.len() == package.size)
 }
 
 /// Returns the newest build time of packages, in seconds since 1970.

@@ -3,7 +3,7 @@ use std::io::Write;
 use super::*;
 
 /// Returns an `ar` archive.
-fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
+pub(super) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, content) in members {
         writeln!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 1_700_000_000, 0, 0, 100_644, content.len()).unwrap();
@@ -16,7 +16,7 @@ fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// Returns a tar of files with content; a name that ends in a slash is a directory, `a -> b` a link.
-fn tar(files: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn tar(files: &[(&str, &str)]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -46,7 +46,7 @@ fn tar(files: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// Returns a package with a control archive packed by gzip and data packed by xz.
-fn deb(control: &[(&str, &str)], data: &[(&str, &str)]) -> Vec<u8> {
+pub(super) fn deb(control: &[(&str, &str)], data: &[(&str, &str)]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     gzip.write_all(&tar(control)).unwrap();
     let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);

@@ -117,7 +117,7 @@ impl Level {
     fn unpack_package(&self, root: &Root, at: usize, drop: &Patterns) -> Result<Unpacked, DebianError> {
         let package = &self.packages[at];
         let number = at + 1;
-        let deb = Deb::open(&package.file)?;
+        let deb = Deb::open(&package.stored())?;
         let mut unpacked = Unpacked {
             list: Vec::new(),
             kept: Vec::new(),

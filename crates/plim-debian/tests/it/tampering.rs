@@ -60,6 +60,36 @@ fn a_second_run_needs_no_mirror() {
 }
 
 #[test]
+fn packages_are_kept_as_zstd_and_fetched_again_when_they_are_cut() {
+    let mirror = archive();
+    let plan = plan(&mirror).unwrap();
+    let shown = || -> Vec<(String, Vec<u8>)> {
+        plan.packages()
+            .map(|package| {
+                let file = package.stored();
+                let kind = file.file_name().unwrap().to_string_lossy().replace(package.digest.hex(), "");
+                (kind, std::fs::read(&file).unwrap())
+            })
+            .collect()
+    };
+    plan.fetch(&Silent).unwrap();
+    let first = shown();
+    assert!(first.iter().all(|(kind, _)| kind == ".zst.deb"), "{first:?}");
+    let pool = plan.packages().next().unwrap().stored().parent().unwrap().to_owned();
+    let files = || std::fs::read_dir(&pool).unwrap().count();
+    assert_eq!(files(), first.len() + 1, "the lock, and each package once");
+    let cut = plan.packages().next().unwrap().stored();
+    std::fs::write(&cut, &first[0].1[..first[0].1.len() - 2]).unwrap();
+    plan.fetch(&Silent).unwrap();
+    assert_eq!((shown(), files()), (first.clone(), first.len() + 1));
+    // an end between the two: the one that was verified counts
+    let package = plan.packages().find(|package| package.name == "hello").unwrap();
+    let fetched = package.stored().with_file_name(format!("{}.deb", package.digest.hex()));
+    std::fs::copy(mirror.dir.path().join("debian/pool/hello.deb"), &fetched).unwrap();
+    assert_eq!(package.stored(), fetched);
+}
+
+#[test]
 fn a_changed_release_file_is_refused() {
     let mirror = archive();
     let path = mirror.dir.path().join(Mirror::release_path("trixie"));
@@ -179,7 +209,7 @@ fn a_changed_package_is_refused() {
     Mirror::flip(&mirror.dir.path().join("debian/pool/hello.deb"), 200);
     let error = message(plan.fetch(&Silent));
     assert!(error.contains("hello.deb") && error.contains("digest"), "{error}");
-    assert!(!plan.packages().find(|package| package.name == "hello").unwrap().file.exists());
+    assert!(!plan.packages().find(|package| package.name == "hello").unwrap().stored().exists());
 }
 
 #[test]
