@@ -70,7 +70,11 @@ impl<'m, 'scope, 'env> LevelBuilder<'m, 'scope, 'env> {
             let (sender, unpacked) = channel();
             scope.spawn(move || {
                 let _turn = (!missing.is_empty()).then(|| underway.unpack(bytes));
-                for (level, draft) in missing {
+                for (at, (level, draft)) in missing.into_iter().enumerate() {
+                    if at == 1 {
+                        // from here on, programs of the levels below run, one after the other, and all wait for these
+                        give_way();
+                    }
                     let result = level.unpack_packages(&draft.fs, events);
                     let failed = result.is_err();
                     if sender.send(result.map(|level| (level, draft))).is_err() || failed {

@@ -11,6 +11,7 @@ use plim_project::{Project, Rewrite, StackKind};
 
 use super::OptimizeRequest;
 use crate::build::{self, DockerfileSource};
+use crate::priority::give_way;
 use crate::{Failure, Kind, Workspace, aliases};
 
 /// A Dockerfile with the ignore patterns that belong to it.
@@ -91,15 +92,21 @@ pub(super) struct Builds<'a> {
 }
 
 impl Builds<'_> {
-    /// Builds both Dockerfiles at the same time: one waits for the network while the other uses the processor.
+    /// Builds both Dockerfiles at the same time: one waits for the network, or for programs that run one after the other, while
+    /// the other uses the processors. The new one gives way, since the bases of the old one take longer.
     pub(super) fn both(&self, own: Option<&Dockerfile>, fresh: &Dockerfile) -> Result<(Option<Timed>, Timed), Failure> {
         let (old, new) = std::thread::scope(|scope| {
+            let alone = own.is_none();
             let old = own.map(|own| scope.spawn(|| self.run("build before", own, BTreeMap::new())));
-            let new = self.run("build after", fresh, BTreeMap::new());
-            let old = old.map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Failure::tool("the build of the old image ended unexpectedly")))
+            let new = scope.spawn(move || {
+                if !alone {
+                    give_way();
+                }
+                self.run("build after", fresh, BTreeMap::new())
             });
-            (old, new)
+            let ended = |which: &str| Failure::tool(format!("the build of the {which} image ended unexpectedly"));
+            let new = new.join().unwrap_or_else(|_| Err(ended("new")));
+            (old.map(|thread| thread.join().unwrap_or_else(|_| Err(ended("old")))), new)
         });
         let stand_ins = self.request.options.stand_ins(&self.workspace.config);
         let versions =
