@@ -51,7 +51,7 @@ tasks first >"$work/tasks"
 seconds() { awk -v title="$1" '{t = $1; $1 = ""; sub(/^ /, "")} $0 ~ title {all += t} END {printf "%.1f", all}' "$work/tasks"; }
 echo 'the old image, one after the other (the new one is built beside it):'
 before=$(seconds '^build before') pip=$(pip_of first)
-chain=$(seconds '^base (debian|buildpack-deps|python)$')
+chain=$(seconds '^base (debian|buildpack-deps(-curl|-scm)?|python)$')
 again=$(pip_again first)
 awk -v before="$before" -v pip="$pip" -v chain="$chain" -v prove="$(seconds '^prove')" -v again="$again" \
     -v all="$(awk '{print $2}' "$work/first.time")" 'BEGIN {
